@@ -1,0 +1,89 @@
+"""Who a request belongs to."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from flask import g
+from werkzeug.local import LocalProxy
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: The scope that stands for every scope.
+EVERY_SCOPE = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a request belongs to, as far as its token tells.
+
+    :param subject: the token's subject: a local user's name, an Auth0 subject, or whatever the app
+        issued the token for; ``None`` where nobody is known.
+    :param idp: who vouched for the subject: ``"local"`` (a configured user), ``"host"`` (the app
+        itself) or an Auth0 tenant's domain.
+    :param scopes: what the subject may do; ``"*"`` stands for every scope.
+    :param claims: the token's claims, a copy that belongs to this request alone.
+    :param authenticated: False for a request that was let in without a token.
+    """
+
+    subject: str | None
+    idp: str = "host"
+    scopes: frozenset[str] = frozenset()
+    claims: Mapping[str, t.Any] = field(default_factory=dict, repr=False)
+    authenticated: bool = True
+
+    def __post_init__(self) -> None:
+        # A single string is an iterable of letters: scopes="admin" would grant "a", "d", ...
+        if isinstance(self.scopes, str):
+            raise TypeError(f"scopes must be a collection of strings, not {self.scopes!r}")
+        object.__setattr__(self, "scopes", frozenset(self.scopes))
+
+    def has_scopes(self, required: Iterable[str]) -> bool:
+        """Whether every one of the ``required`` scopes is granted."""
+        return EVERY_SCOPE in self.scopes or self.scopes.issuperset(required)
+
+
+def is_subject(value: object) -> t.TypeGuard[str]:
+    """Whether ``value`` can name somebody: a string that is not empty and that every store can keep."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can spell
+        return False
+    return True
+
+
+#: A request that was let in without a token.
+ANONYMOUS = Identity(subject=None, idp="", authenticated=False)
+
+
+def narrow(granted: frozenset[str], allowed: frozenset[str]) -> frozenset[str]:
+    """The part of the ``granted`` scopes that is still ``allowed``; :data:`EVERY_SCOPE` admits any."""
+    if EVERY_SCOPE in granted:
+        return allowed
+    if EVERY_SCOPE in allowed:
+        return granted
+    return granted & allowed
+
+
+def _identity_of_request() -> Identity:
+    values = g._get_current_object()
+    identity: Identity | None = values.get("_core_auth_identity")
+    if identity is None:
+        granted: Identity | None = values.get("_core_auth_granted")
+        if granted is None:
+            raise RuntimeError(
+                "current_identity is known only in a view under @auth_required, or in one that"
+                " CoreAuth.protect() guards."
+            )
+        # Made when it is first asked for: most views never look at it, and the guard is the hot path.
+        identity = replace(granted, claims=values._jwt_extended_jwt)
+        values._core_auth_identity = identity
+    return identity
+
+
+#: The :class:`Identity` of the current request, in a view under :func:`auth_required`.
+current_identity: Identity = t.cast(Identity, LocalProxy(_identity_of_request))

@@ -1,0 +1,96 @@
+"""How a configured password is kept, in plain text or hashed, and how one is checked against it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import importlib.util
+import re
+from dataclasses import dataclass, field
+
+from werkzeug.security import check_password_hash
+
+_HASH_PREFIXES = ("scrypt:", "pbkdf2:", "$argon2")
+_WERKZEUG_HASH = re.compile(r"(?P<method>(?:scrypt|pbkdf2):[^$]*)\$[^$]+\$[0-9a-f]+")
+# Hashing a password takes at most this much memory; a typo in a cost must not exhaust the machine.
+_MAX_SCRYPT_BYTES = 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassword:
+    """A password as it is configured.
+
+    :param text: the password itself, or its hash.
+    :param method: what it takes to check one: ``"plain"``, or the hash's algorithm with its cost, such
+        as ``"scrypt:32768:8:1"``. Two stored passwords of one method take the same time to check.
+    """
+
+    text: str = field(repr=False)
+    method: str
+
+    @classmethod
+    def parse(cls, text: str) -> StoredPassword:
+        """Recognise a hash by its prefix (``scrypt:``, ``pbkdf2:``, ``$argon2``); all else is plain.
+
+        :raises ValueError: if a hash cannot be used, saying why.
+        """
+        if not text.startswith(_HASH_PREFIXES):
+            return cls(text, "plain")
+        if text.startswith("$argon2"):
+            return cls(text, _argon2_method(text))
+        match = _WERKZEUG_HASH.fullmatch(text)
+        if match is None:
+            raise ValueError(
+                "begins like a password hash but is not one (a password in plain text cannot begin"
+                f" with {', '.join(_HASH_PREFIXES)})"
+            )
+        _check_cost(match["method"])
+        return cls(text, match["method"])
+
+    def matches(self, password: str) -> bool:
+        """Whether ``password`` is this one, compared in constant time."""
+        if self.method == "plain":
+            return hmac.compare_digest(self.text.encode(), password.encode())
+        if self.method.startswith("$argon2"):
+            return _argon2_matches(self.text, password)
+        return check_password_hash(self.text, password)
+
+
+def _check_cost(method: str) -> None:
+    algorithm, *cost = method.split(":")
+    try:
+        if algorithm == "scrypt":
+            n, r, p = map(int, cost)
+            if n < 2 or n & (n - 1) or r < 1 or p < 1 or 132 * n * r * p > _MAX_SCRYPT_BYTES:
+                raise ValueError
+        else:
+            digest, iterations = cost
+            if digest not in hashlib.algorithms_available or int(iterations) < 1:
+                raise ValueError
+    except ValueError:
+        raise ValueError(f"is a password hash with a cost that cannot be used: {method!r}") from None
+
+
+def _argon2_method(text: str) -> str:
+    if importlib.util.find_spec("argon2") is None:
+        raise ValueError(
+            "is an argon2 hash, which needs the argon2 extra: pip install 'flask-core-auth[argon2]'"
+        )
+    from argon2 import extract_parameters
+    from argon2.exceptions import InvalidHashError
+
+    try:
+        extract_parameters(text)
+    except InvalidHashError:
+        raise ValueError("begins like an argon2 hash but is not one") from None
+    return text.rpartition("$")[0].rpartition("$")[0]
+
+
+def _argon2_matches(text: str, password: str) -> bool:
+    from argon2 import PasswordHasher
+    from argon2.exceptions import VerificationError
+
+    try:
+        return PasswordHasher().verify(text, password)
+    except VerificationError:
+        return False
