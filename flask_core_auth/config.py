@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import json
 import os
 import re
@@ -20,7 +19,8 @@ from datetime import timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from .errors import ConfigError
-from .identity import EVERY_SCOPE
+from .identity import EVERY_SCOPE, is_scope, is_subject
+from .loopback import is_loopback
 from .passwords import StoredPassword
 
 if t.TYPE_CHECKING:
@@ -34,7 +34,6 @@ TENANT_ALGORITHMS = frozenset(
     ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 )
 _MAX_SECONDS = 10 * 365 * 86400
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749, 3.3
 _DOMAIN = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _ADVICE = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
@@ -215,18 +214,6 @@ def _insecure(url: str, *, local: bool) -> str | None:
     return "must use https"
 
 
-def is_loopback(host: str) -> bool:
-    """Whether ``host``, a name or an address without a port, is this machine's loopback interface."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
-
-
 # Parsers of single values. Each takes what stands in the config, natively or as a string, and returns
 # the value to use or raises SettingError.
 
@@ -306,8 +293,8 @@ def _users(value: object) -> Mapping[str, LocalUser]:
     entries = _mapping(value, 'a mapping of {name: {"password", "scopes"}}')
     users: dict[str, LocalUser] = {}
     for name, entry in entries.items():
-        if not isinstance(name, str) or not name:
-            raise SettingError(f"has a user name that is no string: {name!r}")
+        if not is_subject(name):
+            raise SettingError(f"has a user name that is no string, or empty: {name!r}")
         if not isinstance(entry, Mapping) or not entry.get("password"):
             raise SettingError(f'{name}: must be a mapping with a "password" and, if it has any, "scopes"')
         _refuse_unknown(entry, ("password", "scopes"), name)
@@ -323,7 +310,7 @@ def _users(value: object) -> Mapping[str, LocalUser]:
 def _scopes(value: object) -> frozenset[str]:
     scopes = value.split() if isinstance(value, str) else _strings(value, "scopes")
     for scope in scopes:
-        if not _SCOPE.fullmatch(scope):
+        if not is_scope(scope):
             raise SettingError(f"{scope!r} is no scope: printable ASCII without spaces and quotes")
     return frozenset(scopes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,7 @@ if t.TYPE_CHECKING:
 
 #: The scope that stands for every scope.
 EVERY_SCOPE = "*"
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,11 @@ class Identity:
         # A single string is an iterable of letters: scopes="admin" would grant "a", "d", ...
         if isinstance(self.scopes, str):
             raise TypeError(f"scopes must be a collection of strings, not {self.scopes!r}")
-        object.__setattr__(self, "scopes", frozenset(self.scopes))
+        scopes = frozenset(self.scopes)
+        for scope in scopes:
+            if not is_scope(scope):
+                raise ValueError(f"{scope!r} is no scope")
+        object.__setattr__(self, "scopes", scopes)
 
     def has_scopes(self, required: Iterable[str]) -> bool:
         """Whether every one of the ``required`` scopes is granted."""
@@ -54,6 +60,11 @@ def is_subject(value: object) -> t.TypeGuard[str]:
     except UnicodeEncodeError:  # a lone surrogate, which JSON can spell
         return False
     return True
+
+
+def is_scope(value: object) -> t.TypeGuard[str]:
+    """Whether ``value`` is one scope (RFC 6749, 3.3): printable ASCII without spaces, ``"`` and ``\\``."""
+    return isinstance(value, str) and _SCOPE.fullmatch(value) is not None
 
 
 #: A request that was let in without a token.

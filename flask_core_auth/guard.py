@@ -1,0 +1,144 @@
+"""Letting a request in, or not."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import typing as t
+
+from flask import current_app, g, request
+
+from .credentials import MalformedBearerError, bearer_token
+from .errors import ConfigError, InsufficientScopeError, UnauthorizedError
+from .identity import ANONYMOUS
+from .jwt_extended import find_token
+from .loopback import is_loopback
+from .state import KEY, State
+
+if t.TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from .tokens import Use, VerifiedToken
+
+#: The attribute of a view that :func:`guard` lets pass.
+EXEMPT_MARK = "_core_auth_exempt"
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::[0-9]*)?")
+# A proxy sets these, or the caller does: either way the caller may be anywhere.
+_FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
+
+
+def guard() -> None:
+    """What :meth:`CoreAuth.protect` runs before each request."""
+    endpoint = request.endpoint
+    if endpoint is None:  # 404 and 405 are the app's own
+        return
+    if not getattr(current_app.view_functions[endpoint], EXEMPT_MARK, False):
+        admit(fresh=False, optional=False, scopes=frozenset())
+
+
+def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
+    """Let the current request in, or raise. This is the hot path.
+
+    The parameters are those of :func:`.auth_required`.
+    """
+    # Each attribute of a proxy costs as much as the look-up of a remembered token: look behind each once.
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # typed as what it stands for
+    values = g._get_current_object()
+    environ = request._get_current_object().environ  # type: ignore[attr-defined]  # the same
+
+    state: State | None = app.extensions.get(KEY)
+    if state is None or app.extensions.get("flask-jwt-extended") is not state.loaders.manager:
+        raise _set_up_wrongly(state)
+    location: str | None = "headers"
+    token = state.tokens.recall(environ.get("HTTP_AUTHORIZATION"))
+    if token is None:
+        token, location = _find(state, environ, optional)
+    if token is None:
+        if (fresh or scopes) and state.config.enable and environ["REQUEST_METHOD"] != "OPTIONS":
+            raise UnauthorizedError.missing(state.config.realm)
+        values._core_auth_granted = values._core_auth_identity = ANONYMOUS
+        values._jwt_extended_jwt = {}
+        values._jwt_extended_jwt_header = {}
+        values._jwt_extended_jwt_user = {"loaded_user": None}
+        values._jwt_extended_jwt_location = None
+        return
+
+    claims = token.claims()
+    user = state.loaders.check(token, claims)
+    if fresh and not token.fresh and state.config.enable:
+        raise UnauthorizedError.not_fresh(state.config.realm)
+    if scopes and not token.identity.has_scopes(scopes) and state.config.enable:
+        raise InsufficientScopeError(scopes, realm=state.config.realm)
+    values._core_auth_granted = token.identity
+    values._core_auth_identity = None
+    values._jwt_extended_jwt = claims
+    values._jwt_extended_jwt_header = token.header()
+    values._jwt_extended_jwt_user = user
+    values._jwt_extended_jwt_location = location
+
+
+def _set_up_wrongly(state: State | None) -> Exception:
+    if state is None:
+        return RuntimeError(
+            "No CoreAuth on this app. Register it first: app.register_blueprint(CoreAuth())"
+        )
+    return ConfigError(
+        [("JWTManager", "was made after the CoreAuth: create it before register_blueprint()")]
+    )
+
+
+def _find(
+    state: State, environ: WSGIEnvironment, optional: bool
+) -> tuple[VerifiedToken, str] | tuple[None, None]:
+    """The request's token and where it was; none where the request may come in without one."""
+    if environ["REQUEST_METHOD"] == "OPTIONS":
+        return None, None
+    try:
+        sent = sent_token(state, "access")
+        if sent is not None:
+            return sent
+        if not optional:
+            raise UnauthorizedError.missing(state.config.realm)
+    except UnauthorizedError:
+        if state.config.enable and not (state.config.disable_localhost and _is_local(environ)):
+            raise
+    return None, None
+
+
+def sent_token(state: State, use: Use) -> tuple[VerifiedToken, str] | None:
+    """The token that the request carries, verified, and where it was; None if it carries none.
+
+    The Authorization header comes first, then what the app's ``JWT_TOKEN_LOCATION`` admits.
+
+    :raises UnauthorizedError: if it is not accepted.
+    """
+    realm = state.config.realm
+    try:
+        bearer = bearer_token(request.environ.get("HTTP_AUTHORIZATION"))
+    except MalformedBearerError:
+        raise UnauthorizedError.invalid(realm) from None
+    if bearer is not None:
+        return state.tokens.verify(bearer, use), "headers"
+    found = find_token(realm, refresh=use == "refresh")
+    if found is None:
+        return None
+    token = state.tokens.verify(found.token, use)
+    if found.csrf is not None:
+        expected = token.claims().get("csrf")
+        if not isinstance(expected, str) or not hmac.compare_digest(expected.encode(), found.csrf.encode()):
+            raise UnauthorizedError.invalid(realm)
+    return token, found.location
+
+
+def _is_local(environ: WSGIEnvironment) -> bool:
+    """Whether a request can only come from a program on this machine itself, as far as it shows.
+
+    nginx by default forwards no client address at all, and DNS rebinding makes a browser send requests of
+    a foreign page to a loopback address: hence the host's name.
+    """
+    if any(name in environ for name in _FORWARDED):
+        return False
+    host = _HOST.fullmatch(environ.get("HTTP_HOST", ""))
+    if host is None or not is_loopback(host[1] or host[2]):
+        return False
+    return is_loopback(environ.get("REMOTE_ADDR", ""))

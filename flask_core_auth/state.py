@@ -1,0 +1,45 @@
+"""What one app has of us, in ``app.extensions["core_auth"]``."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from flask import current_app
+
+if t.TYPE_CHECKING:
+    from .config import AuthConfig
+    from .jwt_extended import Loaders
+    from .throttle import LoginThrottle
+    from .tokens import Tokens
+    from .validators.auth0 import Auth0Validators
+    from .validators.host import HostValidator
+    from .validators.local import LocalValidator
+
+KEY = "core_auth"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Made when the blueprint is registered on an app, and never changed."""
+
+    config: AuthConfig
+    loaders: Loaders
+    tokens: Tokens
+    throttle: LoginThrottle
+    local: LocalValidator
+    host: HostValidator
+    auth0: Auth0Validators | None
+
+    @staticmethod
+    def of_app() -> State:
+        """The current app's state.
+
+        :raises RuntimeError: if the blueprint is not registered on the app.
+        """
+        state: State | None = current_app.extensions.get(KEY)
+        if state is None:
+            raise RuntimeError(
+                "No CoreAuth on this app. Register it first: app.register_blueprint(CoreAuth())"
+            )
+        return state
