@@ -234,7 +234,7 @@ def refresh() -> Response:
     """Exchange a refresh token for a new access token."""
     state = State.of_app()
     realm = state.config.realm
-    sent = sent_token(state, "refresh")
+    sent = sent_token(state, "refresh", request.environ)
     if sent is None:
         raise UnauthorizedError.missing(realm)
     token, _ = sent
@@ -291,7 +291,7 @@ def about() -> Response:
 
 def _has_valid_token(state: State) -> bool:
     try:
-        sent = sent_token(state, "access")
+        sent = sent_token(state, "access", request.environ)
         if sent is None:
             return False
         state.loaders.check(sent[0], sent[0].claims())

@@ -65,7 +65,7 @@ def load_object(data: bytes) -> dict[str, t.Any]:
     :raises ValueError: if it is anything else.
     :raises RecursionError: if it is nested too deeply.
     """
-    value = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+    value = _STRICT.decode(data.decode())
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
     return value
@@ -80,6 +80,9 @@ def _unique(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
 
 def _no_constant(name: str) -> t.NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 
 
 def is_time(value: object) -> t.TypeGuard[int | float]:

@@ -6,7 +6,8 @@ import hmac
 import re
 import typing as t
 
-from flask import current_app, g, request
+from flask import current_app, request
+from flask.globals import app_ctx
 
 from .credentials import MalformedBearerError, bearer_token
 from .errors import ConfigError, InsufficientScopeError, UnauthorizedError
@@ -41,10 +42,10 @@ def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
 
     The parameters are those of :func:`.auth_required`.
     """
-    # Each attribute of a proxy costs as much as the look-up of a remembered token: look behind each once.
-    app = current_app._get_current_object()  # type: ignore[attr-defined]  # typed as what it stands for
-    values = g._get_current_object()
+    # Going through a proxy costs as much as looking up a remembered token: look behind each once.
+    context = app_ctx._get_current_object()  # type: ignore[attr-defined]  # typed as what it stands for
     environ = request._get_current_object().environ  # type: ignore[attr-defined]  # the same
+    app, values = context.app, vars(context.g)
 
     state: State | None = app.extensions.get(KEY)
     if state is None or app.extensions.get("flask-jwt-extended") is not state.loaders.manager:
@@ -56,11 +57,14 @@ def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
     if token is None:
         if (fresh or scopes) and state.config.enable and environ["REQUEST_METHOD"] != "OPTIONS":
             raise UnauthorizedError.missing(state.config.realm)
-        values._core_auth_granted = values._core_auth_identity = ANONYMOUS
-        values._jwt_extended_jwt = {}
-        values._jwt_extended_jwt_header = {}
-        values._jwt_extended_jwt_user = {"loaded_user": None}
-        values._jwt_extended_jwt_location = None
+        values.update(
+            _core_auth_granted=ANONYMOUS,
+            _core_auth_identity=ANONYMOUS,
+            _jwt_extended_jwt={},
+            _jwt_extended_jwt_header={},
+            _jwt_extended_jwt_user={"loaded_user": None},
+            _jwt_extended_jwt_location=None,
+        )
         return
 
     claims = token.claims()
@@ -69,12 +73,15 @@ def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
         raise UnauthorizedError.not_fresh(state.config.realm)
     if scopes and not token.identity.has_scopes(scopes) and state.config.enable:
         raise InsufficientScopeError(scopes, realm=state.config.realm)
-    values._core_auth_granted = token.identity
-    values._core_auth_identity = None
-    values._jwt_extended_jwt = claims
-    values._jwt_extended_jwt_header = token.header()
-    values._jwt_extended_jwt_user = user
-    values._jwt_extended_jwt_location = location
+    # One update instead of six of g's own __setattr__(), which is written in Python.
+    values.update(
+        _core_auth_granted=token.identity,
+        _core_auth_identity=None,
+        _jwt_extended_jwt=claims,
+        _jwt_extended_jwt_header=token.header(),
+        _jwt_extended_jwt_user=user,
+        _jwt_extended_jwt_location=location,
+    )
 
 
 def _set_up_wrongly(state: State | None) -> Exception:
@@ -94,7 +101,7 @@ def _find(
     if environ["REQUEST_METHOD"] == "OPTIONS":
         return None, None
     try:
-        sent = sent_token(state, "access")
+        sent = sent_token(state, "access", environ)
         if sent is not None:
             return sent
         if not optional:
@@ -105,7 +112,7 @@ def _find(
     return None, None
 
 
-def sent_token(state: State, use: Use) -> tuple[VerifiedToken, str] | None:
+def sent_token(state: State, use: Use, environ: WSGIEnvironment) -> tuple[VerifiedToken, str] | None:
     """The token that the request carries, verified, and where it was; None if it carries none.
 
     The Authorization header comes first, then what the app's ``JWT_TOKEN_LOCATION`` admits.
@@ -114,7 +121,7 @@ def sent_token(state: State, use: Use) -> tuple[VerifiedToken, str] | None:
     """
     realm = state.config.realm
     try:
-        bearer = bearer_token(request.environ.get("HTTP_AUTHORIZATION"))
+        bearer = bearer_token(environ.get("HTTP_AUTHORIZATION"))
     except MalformedBearerError:
         raise UnauthorizedError.invalid(realm) from None
     if bearer is not None:

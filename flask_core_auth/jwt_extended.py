@@ -7,8 +7,12 @@ import typing as t
 from contextvars import ContextVar
 
 from flask import current_app, request
-from flask_jwt_extended import JWTManager, default_callbacks, view_decorators
+from flask_jwt_extended import JWTManager, view_decorators
 from flask_jwt_extended.config import config as jwt_settings
+from flask_jwt_extended.default_callbacks import (
+    default_blocklist_callback,
+    default_token_verification_callback,
+)
 from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAuthorizationError
 from jwt import InvalidSignatureError
 
@@ -145,6 +149,12 @@ class Loaders:
             manager.init_app(app)
             handlers.update(before)
         self.manager = manager
+        # What ours asks of a token has been asked when it was verified.
+        self._own_verification = (
+            manager._token_verification_callback
+            if isinstance(manager, CoreJWTManager)
+            else default_token_verification_callback
+        )
         audience = app.config["JWT_DECODE_AUDIENCE"]
         self._audience = None if audience is None else _texts(audience)
 
@@ -173,14 +183,12 @@ class Loaders:
         """
         manager = self.manager
         blocked = manager._token_in_blocklist_callback
-        if blocked is not default_callbacks.default_blocklist_callback:
+        if blocked is not default_blocklist_callback:
             with host_code("token_in_blocklist_loader"):
                 if blocked(token.header(), claims):
                     raise UnauthorizedError.invalid(self._realm)
         verified = manager._token_verification_callback
-        if verified is not default_callbacks.default_token_verification_callback and (
-            getattr(verified, "__func__", None) is not CoreJWTManager.is_ours
-        ):
+        if verified is not self._own_verification:
             with host_code("token_verification_loader"):
                 if not verified(token.header(), claims):
                     raise UnauthorizedError.invalid(self._realm)

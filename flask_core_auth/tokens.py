@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import threading
 import time
 import typing as t
 import uuid
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from flask_jwt_extended.config import config as jwt_settings
 from flask_jwt_extended.tokens import _encode_jwt
-from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
-from joserfc.jws import validate_compact
+from joserfc.jws import JWSRegistry
+from joserfc.util import urlsafe_b64encode
 
 from . import compact
 from .errors import UnauthorizedError
@@ -25,10 +25,14 @@ from .token_pair import TokenPair
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from joserfc.jws import CompactSignature
+
     from .config import AuthConfig
     from .jwt_extended import Loaders
 
 Use = t.Literal["access", "refresh"]
+
+HS256 = JWSRegistry(algorithms=["HS256"]).get_alg("HS256")
 
 #: So many verified access tokens are remembered, the oldest forgotten first ...
 REMEMBERED_TOKENS = 4096
@@ -57,8 +61,7 @@ RESERVED_CLAIMS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedToken:
+class VerifiedToken(t.NamedTuple):
     """A token of ours whose signature and claims held. It is shared between requests.
 
     :param identity: whom it stands for, without its claims.
@@ -75,12 +78,15 @@ class VerifiedToken:
     header: Callable[[], dict[str, t.Any]]
 
 
+_NESTING = frozenset((dict, list))
+
+
 def _copier(members: dict[str, t.Any]) -> Callable[[], dict[str, t.Any]]:
     # What one view does to its claims, nested ones included, must not be seen by another request. A flat
     # dictionary copies in 0.1 microseconds; a nested one in 5 by way of JSON, in 15 by copy.deepcopy().
-    if any(isinstance(value, (dict, list)) for value in members.values()):
-        return partial(json.loads, json.dumps(members))
-    return members.copy
+    if _NESTING.isdisjoint(map(type, members.values())):
+        return members.copy
+    return partial(json.loads, json.dumps(members))
 
 
 class Tokens:
@@ -94,8 +100,8 @@ class Tokens:
         self._config = config
         self._loaders = loaders
         self._keys = tuple(OctKey.import_key(secret) for secret in config.secrets)
-        self._registry = compact.registry(["HS256"])
-        self._seen: dict[str, VerifiedToken] = {}
+        # Under the whole header's value, which saves taking it apart.
+        self._seen: dict[str | None, VerifiedToken] = {}
         self._lock = threading.Lock()
 
     def issue(
@@ -201,9 +207,7 @@ class Tokens:
         What may change between two requests is its expiry, checked here, and what the app's loaders and
         the session say, asked elsewhere; its signature and its claims cannot change.
         """
-        if authorization is None or not authorization.startswith("Bearer "):
-            return None
-        token = self._seen.get(authorization[7:])
+        token = self._seen.get(authorization)
         return token if token is not None and token.expires > time.time() else None
 
     def verify(self, token: str, use: Use) -> VerifiedToken:
@@ -214,24 +218,24 @@ class Tokens:
         """
         verified = self._verify(token, use)
         if use == "access" and len(token) <= REMEMBERED_TOKEN_BYTES:
-            self._remember(token, verified)
+            self._remember(f"Bearer {token}", verified)
         return verified
 
-    def _remember(self, token: str, verified: VerifiedToken) -> None:
+    def _remember(self, authorization: str, verified: VerifiedToken) -> None:
         # Only ever filled after the signature held, so that nobody without a token of ours can fill it.
         with self._lock:
-            while len(self._seen) >= REMEMBERED_TOKENS and token not in self._seen:
+            while len(self._seen) >= REMEMBERED_TOKENS and authorization not in self._seen:
                 del self._seen[next(iter(self._seen))]
-            self._seen[token] = verified
+            self._seen[authorization] = verified
 
     def _verify(self, token: str, use: Use) -> VerifiedToken:
         realm = self._config.realm
         try:
             signed = compact.parse(token)
-            if not any(validate_compact(signed, key, registry=self._registry) for key in self._keys):
+            if signed.protected.get("alg") != "HS256" or not self._signed_by_us(signed):
                 raise UnauthorizedError.invalid(realm)
             claims = compact.load_object(signed.payload)
-        except (compact.MalformedTokenError, JoseError, ValueError, RecursionError):
+        except (compact.MalformedTokenError, ValueError, RecursionError):
             raise UnauthorizedError.invalid(realm) from None
 
         now = time.time()
@@ -260,6 +264,16 @@ class Tokens:
             # What flask-jwt-extended adds for its get_jwt() where a token, such as a Core's, lacks it.
             claims=_copier({"type": use, "fresh": False, "jti": None, **claims}),
             header=_copier(signed.protected),
+        )
+
+    def _signed_by_us(self, signed: CompactSignature) -> bool:
+        # joserfc's HS256 without its way there (registry, header checks, choice of a key): that takes 6 of
+        # 19 microseconds. Comparing the encoded signatures refuses all but the one canonical spelling.
+        segments = signed.segments
+        message = segments["header"] + b"." + segments["payload"]
+        return any(
+            hmac.compare_digest(urlsafe_b64encode(HS256.sign(message, key)), segments["signature"])
+            for key in self._keys
         )
 
     def _identity(self, claims: Mapping[str, t.Any]) -> Identity:
