@@ -1,0 +1,49 @@
+# make demo  serve the example app on this machine
+# make test  run the whole test suite
+# Both make a virtual environment in .venv first, and touch nothing outside this directory.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first Python that is new enough; PYTHON=... chooses another.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+.PHONY: demo test bench lint docs build clean
+
+demo: $(VENV)/demo
+	$(BIN)/python -m example_app.demo
+
+test: $(VENV)/test
+	$(BIN)/python -m pytest --cov --cov-report=term-missing $(ARGS)
+
+bench: $(VENV)/test
+	$(BIN)/python -m tests.benchmarks
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+build: $(VENV)/dev
+	rm -rf dist
+	$(BIN)/python -m build
+
+$(VENV)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/demo: $(VENV)/python setup.cfg pyproject.toml example_app/requirements.txt
+	$(BIN)/python -m pip install --quiet --editable . --requirement example_app/requirements.txt
+	touch $@
+
+$(VENV)/test: $(VENV)/python setup.cfg pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/dev: $(VENV)/test
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

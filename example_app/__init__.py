@@ -1,0 +1,34 @@
+"""A small app with a login, to look at and to copy from.
+
+``make demo`` serves it. Its whole configuration comes from the environment, in the datarhei Core's own
+variables (``CORE_API_AUTH_USERNAME`` and so on).
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from flask import Flask
+
+from flask_core_auth import CoreAuth, load_env
+
+from .routes import routes
+
+
+def create_app(config: t.Mapping[str, t.Any] | None = None) -> Flask:
+    """Make the app.
+
+    :param config: settings that go before the environment's, for tests.
+    """
+    app = Flask(__name__)
+    app.config["API_AUTH_ABOUT"] = {
+        "app": "flask-core-auth-example",
+        "name": "example",
+        "id": "0c4b5d6e-example",
+        "version": {"number": "1.0.0"},
+    }
+    load_env(app.config)
+    app.config.from_mapping(config or {})
+    app.register_blueprint(CoreAuth())
+    app.register_blueprint(routes)
+    return app
