@@ -518,18 +518,27 @@ class Setting:
     fallback: str | None = None
     core_alias: str | None = None
 
+    def source(self, config: Mapping[str, object]) -> str | None:
+        """The key in ``config`` that gives the value; None if the default does.
+
+        An empty string counts as not set.
+        """
+        if self.none_turns_off and config.get(self.key, "") is None:
+            return self.key
+        for key in (self.key, self.fallback):
+            if key is not None and config.get(key) not in (None, ""):
+                return key
+        return None
+
     def read(self, config: Mapping[str, object]) -> object:
-        """The value that ``config`` gives this key; an empty string counts as not set.
+        """The value that ``config`` gives.
 
         :raises SettingError: if it cannot be used.
         """
-        if self.none_turns_off and config.get(self.key, "") is None:
-            return None
-        for key in (self.key, self.fallback):
-            value = config.get(key) if key else None
-            if value is not None and value != "":
-                return self.parse(value)
-        return self.default
+        key = self.source(config)
+        if key is None:
+            return self.default
+        return None if config[key] is None else self.parse(config[key])
 
 
 SETTINGS: tuple[Setting, ...] = (

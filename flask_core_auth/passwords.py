@@ -8,7 +8,7 @@ import importlib.util
 import re
 from dataclasses import dataclass, field
 
-from werkzeug.security import check_password_hash
+from werkzeug.security import check_password_hash, generate_password_hash
 
 _HASH_PREFIXES = ("scrypt:", "pbkdf2:", "$argon2")
 _WERKZEUG_HASH = re.compile(r"(?P<method>(?:scrypt|pbkdf2):[^$]*)\$[^$]+\$[0-9a-f]+")
@@ -56,6 +56,25 @@ class StoredPassword:
         return check_password_hash(self.text, password)
 
 
+def hashed(password: str, method: str) -> str:
+    """Hash a password, at the cost that its library holds right today.
+
+    :param method: ``"scrypt"`` or ``"argon2"``.
+    :raises ValueError: if argon2 is not installed.
+    """
+    if method == "scrypt":
+        return generate_password_hash(password, method)
+    _need_argon2()
+    from argon2 import PasswordHasher
+
+    return PasswordHasher().hash(password)
+
+
+def _need_argon2() -> None:
+    if importlib.util.find_spec("argon2") is None:
+        raise ValueError("argon2 needs the extra of that name: pip install 'flask-core-auth[argon2]'")
+
+
 def _check_cost(method: str) -> None:
     algorithm, *cost = method.split(":")
     try:
@@ -72,10 +91,7 @@ def _check_cost(method: str) -> None:
 
 
 def _argon2_method(text: str) -> str:
-    if importlib.util.find_spec("argon2") is None:
-        raise ValueError(
-            "is an argon2 hash, which needs the argon2 extra: pip install 'flask-core-auth[argon2]'"
-        )
+    _need_argon2()
     from argon2 import extract_parameters
     from argon2.exceptions import InvalidHashError
 

@@ -1,0 +1,175 @@
+"""Examining an app's settings, for ``flask core-auth check``."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from .config import SETTINGS
+from .errors import ConfigError
+from .state import KEY
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from flask import Flask
+
+    from .config import AuthConfig, Setting
+
+MASK = "********"
+#: Longer values are cut short in the table, in characters.
+SHOWN_LENGTH = 48
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSetting:
+    """One setting as it is shown.
+
+    :param key: its config key.
+    :param value: its value, masked where it is a secret.
+    :param origin: ``"set"``, ``"default"``, or the key that it is derived from.
+    """
+
+    key: str
+    value: str
+    origin: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What an examination has found.
+
+    :param errors: what is wrong.
+    :param warnings: what works but will hurt.
+    :param settings: every setting.
+    :param tenants: for each tenant, what its keys are.
+    """
+
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    settings: list[ShownSetting] = field(default_factory=list)
+    tenants: dict[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """For a program to read."""
+        return {
+            "ok": not self.errors,
+            "errors": self.errors,
+            "warnings": self.warnings,
+            "settings": {
+                shown.key: {"value": shown.value, "origin": shown.origin} for shown in self.settings
+            },
+            "tenants": self.tenants,
+        }
+
+    def as_text(self) -> str:
+        """For a person to read."""
+        rows = [(shown.key, _cut(shown.value), shown.origin) for shown in self.settings]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        lines += [f"Keys of {domain}: {found}" for domain, found in self.tenants.items()]
+        lines += [f"Warning: {warning}" for warning in self.warnings]
+        lines += [f"Error: {error}" for error in self.errors]
+        if not self.errors:
+            lines.append("The settings can be used.")
+        return "\n".join(lines)
+
+
+def examine(load_app: Callable[[], Flask]) -> Report:
+    """Load an app and examine what it has of us.
+
+    :param load_app: makes the app; a :exc:`ConfigError` that it raises is part of the report.
+    """
+    report = Report()
+    try:
+        app = load_app()
+    except ConfigError as error:
+        report.errors += (f"{key} {problem}" for key, problem in error.problems)
+        return report
+    if KEY not in app.extensions:
+        report.errors.append("No CoreAuth is registered on this app: app.register_blueprint(CoreAuth())")
+        return report
+    config: AuthConfig = app.extensions[KEY].config
+    report.settings += (_shown(setting, app.config) for setting in SETTINGS)
+    report.warnings += _warnings(app, config)
+    if config.tenants:
+        from .errors import ServiceUnavailableError
+        from .validators.jwks import TenantKeys
+
+        for tenant in config.tenants:
+            try:
+                found = TenantKeys(tenant.jwks_uri).published()
+            except ServiceUnavailableError:
+                report.tenants[tenant.domain] = "none"
+                report.errors.append(f"{tenant.domain}: no keys can be fetched from {tenant.jwks_uri}")
+                continue
+            report.tenants[tenant.domain] = ", ".join(
+                f"{kid} ({'/'.join(algorithms)})" for kid, algorithms in found.items()
+            )
+            usable = {name for algorithms in found.values() for name in algorithms}
+            if not usable & tenant.algorithms:
+                report.errors.append(
+                    f"{tenant.domain}: publishes no key for {', '.join(sorted(tenant.algorithms))}"
+                )
+    return report
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= SHOWN_LENGTH else value[: SHOWN_LENGTH - 3] + "..."
+
+
+def _shown(setting: Setting, config: Mapping[str, object]) -> ShownSetting:
+    source = setting.source(config)
+    if source is None:
+        return ShownSetting(setting.key, _text(setting.default, secret=False), "default")
+    origin = "set" if source == setting.key else f"from {source}"
+    return ShownSetting(setting.key, _text(config[source], secret=setting.secret), origin)
+
+
+def _text(value: object, *, secret: bool) -> str:
+    if not secret:
+        return "-" if value is None or value == () or value == {} else str(value)
+    if isinstance(value, Mapping):
+        return ", ".join(str(name) for name in value)
+    if isinstance(value, str) and "://" in value:
+        # Of an address only the password is secret.
+        return re.sub(r"(?<=://)([^/@]*):[^/@]*@", rf"\1:{MASK}@", value)
+    return MASK
+
+
+def _warnings(app: Flask, config: AuthConfig) -> Iterator[str]:
+    """What works and will hurt; in debug mode only what would hurt there."""
+    if not config.enable:
+        yield "API_AUTH_ENABLE is false: every route is open to everybody"
+    if config.disable_localhost:
+        yield (
+            "API_AUTH_DISABLE_LOCALHOST is true: behind a proxy on this machine everybody may count as"
+            " local"
+        )
+    for tenant in config.tenants:
+        if not tenant.users:
+            yield f"{tenant.domain} has no users: nobody can log in with its tokens"
+    if not config.users and not config.tenants and app.extensions[KEY].host.verifier is None:
+        yield "Nobody can log in: there is no user, no tenant and no password_verifier"
+    if app.debug:
+        return
+    plain = [name for name, user in config.users.items() if user.password.method == "plain"]
+    if plain:
+        yield (
+            f"The password of {', '.join(plain)} is in plain text: hash it with flask core-auth"
+            " hash-password"
+        )
+    if config.login_limit is not None:
+        if config.limit_storage.startswith("memory"):
+            yield (
+                "API_AUTH_LIMIT_STORAGE is in memory: with several workers each of them counts for itself"
+            )
+        if not isinstance(app.wsgi_app, ProxyFix):
+            yield ("No ProxyFix: behind a proxy all clients have one address, and share one login limit")

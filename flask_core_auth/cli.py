@@ -1,0 +1,108 @@
+"""The commands ``flask core-auth ...``.
+
+Every ``flask`` command loads this module, so that the rest of the package is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import click
+from flask.cli import ScriptInfo, pass_script_info
+
+if t.TYPE_CHECKING:
+    from flask import Flask
+
+    from .blueprint import CoreAuth
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for a program to read.")
+
+
+@click.group("core-auth")
+def core_auth() -> None:
+    """Log-ins by flask-core-auth: check the settings, make what they need."""
+
+
+@core_auth.command()
+@as_json
+@pass_script_info
+def check(info: ScriptInfo, as_json: bool) -> None:
+    """Show every setting, fetch each tenant's keys, and say what is wrong or will hurt.
+
+    Exits with 1 if something is wrong.
+    """
+    from .check import examine
+
+    report = examine(info.load_app)
+    click.echo(json.dumps(report.as_dict(), indent=2) if as_json else report.as_text())
+    if report.errors:
+        raise SystemExit(1)
+
+
+@core_auth.command("hash-password")
+@click.option(
+    "--method",
+    type=click.Choice(["scrypt", "argon2"]),
+    default="scrypt",
+    help="How to hash it; argon2 needs the extra of that name.",
+)
+@click.password_option(help="The password; asked for twice if it is not given.")
+def hash_password(method: str, password: str) -> None:
+    """Hash a password, for API_AUTH_PASSWORD or API_AUTH_USERS."""
+    from .passwords import hashed
+
+    try:
+        click.echo(hashed(password, method))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@core_auth.command("generate-secret")
+def generate_secret() -> None:
+    """Make a secret, for API_AUTH_JWT_SECRET."""
+    import secrets
+
+    click.echo(secrets.token_urlsafe(48))
+
+
+@core_auth.command()
+@click.argument("subject")
+@click.option("--scope", "scopes", multiple=True, help="A scope that they carry; may be repeated.")
+@click.option("--fresh", is_flag=True, help="As if straight after a login.")
+@click.option("--force", is_flag=True, help="Also where the app is not in debug mode.")
+@as_json
+@pass_script_info
+def token(
+    info: ScriptInfo, subject: str, scopes: tuple[str, ...], fresh: bool, force: bool, as_json: bool
+) -> None:
+    """Make an access and a refresh token for SUBJECT, to try things out."""
+    from dataclasses import asdict
+
+    app, blueprint = _load(info)
+    if not (app.debug or force):
+        raise click.ClickException(
+            "Whoever has these tokens is SUBJECT: outside debug mode, say --force if that is meant"
+        )
+    with app.app_context():
+        try:
+            pair = asdict(blueprint.issue(subject, scopes=scopes, fresh=fresh))
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
+    click.echo(
+        json.dumps(pair) if as_json else "\n".join(f"{name}: {value}" for name, value in pair.items())
+    )
+
+
+def _load(info: ScriptInfo) -> tuple[Flask, CoreAuth]:
+    from .blueprint import CoreAuth
+    from .errors import ConfigError
+
+    try:
+        app = info.load_app()
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    for blueprint in app.blueprints.values():
+        if isinstance(blueprint, CoreAuth):
+            return app, blueprint
+    raise click.ClickException("No CoreAuth is registered on this app")
