@@ -6,7 +6,7 @@ import logging
 import typing as t
 from dataclasses import replace
 
-from flask import Blueprint, Flask, jsonify, request
+from flask import Blueprint, Flask, current_app, jsonify, request
 
 from . import compact, jwt_extended
 from .config import AuthConfig
@@ -95,6 +95,7 @@ class CoreAuth(Blueprint):
 
             auth0 = Auth0Validators(config.tenants)
         app.extensions[KEY] = State(
+            blueprint=f"{options.get('name_prefix', '')}.{options.get('name', self.name)}".lstrip("."),
             config=config,
             loaders=loaders,
             tokens=Tokens(config, loaders),
@@ -157,6 +158,8 @@ def _add_configured_routes(setup: BlueprintSetupState) -> None:
     state: State = setup.app.extensions[KEY]
     if state.config.about is not None:
         setup.add_url_rule("" if setup.url_prefix else "/", "about", about)
+    if state.config.openapi:
+        setup.add_url_rule("/openapi.json", "openapi", describe)
 
 
 @auth_exempt
@@ -287,6 +290,14 @@ def about() -> Response:
         major = everything["version"]["number"].partition(".")[0]
         answer["version"] = {"number": f"{major}.0.0"}
     return jsonify(answer)
+
+
+@auth_exempt
+def describe() -> Response:
+    """Describe these routes, as OpenAPI 3.1."""
+    from .openapi import spec  # asked for rarely
+
+    return jsonify(spec(current_app))
 
 
 def _has_valid_token(state: State) -> bool:

@@ -21,8 +21,12 @@ KEY = "core_auth"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Made when the blueprint is registered on an app, and never changed."""
+    """Made when the blueprint is registered on an app, and never changed.
 
+    :param blueprint: the name that the blueprint has on this app, those that it is nested in included.
+    """
+
+    blueprint: str
     config: AuthConfig
     loaders: Loaders
     tokens: Tokens
