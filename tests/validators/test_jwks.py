@@ -314,6 +314,28 @@ def test_key_that_is_rotated_during_a_fetch_is_searched_for_afterwards(
     assert len(tenant.requests) == 2
 
 
+def test_thread_that_waits_for_a_renewal_shares_its_failure(
+    keys: TenantKeys,
+    tenant: Tenant,
+    clock: Clock,
+    pool: ThreadPoolExecutor,
+    waiting: Callable[[int], None],
+) -> None:
+    keys.find("key-1", "RS256")
+    waiting(1)
+    tenant.status = 500
+    tenant.answering.clear()
+    clock.now += 600
+    renewing = pool.submit(keys.find, "key-1", "RS256")
+    waiting(1)
+    unknown = pool.submit(keys.find, "key-2", "RS256")
+    waiting(1)
+    tenant.answering.set()
+    assert renewing.result()
+    assert isinstance(unknown.exception(), UnknownKeyError)
+    assert len(tenant.requests) == 2
+
+
 def test_search_that_fails_refuses_the_unknown_key_only(
     keys: TenantKeys, tenant: Tenant, clock: Clock
 ) -> None:
@@ -430,7 +452,7 @@ def test_thread_that_cannot_be_started_is_a_failed_fetch(
     keys: TenantKeys, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def start(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
+        raise RuntimeError("can't start\nnew thread")
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
@@ -459,12 +481,17 @@ def test_redirect_is_not_followed(
     assert warnings(caplog)[0].endswith(f": it redirects, to '{tenant.issuer}elsewhere'")
 
 
-def test_compressed_answer_is_not_asked_for_and_refused(keys: TenantKeys, tenant: Tenant) -> None:
-    tenant.headers["Content-Encoding"] = "gzip"
-    tenant.body = gzip.compress(tenant.jwks())
-    with pytest.raises(ServiceUnavailableError):
-        keys.find("key-1", "RS256")
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip"])
+def test_compressed_answer_is_not_asked_for_and_refused(
+    keys: TenantKeys, tenant: Tenant, encoding: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tenant.headers["Content-Encoding"] = encoding
+    for body in (gzip.compress(tenant.jwks()), tenant.jwks()):
+        tenant.body = body
+        with pytest.raises(ServiceUnavailableError):
+            keys.find("key-1", "RS256")
     assert tenant.requests[0]["Accept-Encoding"] == "identity"
+    assert [warning.rpartition(": ")[2] for warning in warnings(caplog)] == ["it is compressed"] * 2
 
 
 @pytest.mark.parametrize("status", [204, 206, 301, 304, 400, 403, 404, 500, 503])
@@ -502,7 +529,7 @@ def test_answer_must_be_a_set_of_keys(
     with pytest.raises(ServiceUnavailableError):
         keys.find("key-1", "RS256")
     [warning] = warnings(caplog)
-    assert "\n" not in warning
+    assert warning.endswith((": it is not a JSON object", ': it has no list of "keys"'))
 
 
 def test_tenant_without_keys_has_no_key(keys: TenantKeys, tenant: Tenant) -> None:
