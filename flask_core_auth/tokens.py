@@ -287,5 +287,5 @@ class Tokens:
         user = self._config.users.get(subject)
         if user is not None:
             return Identity(subject, "local", user.scopes)
-        tenant = next((tenant for tenant in self._config.tenants if tenant.admits(subject)), None)
+        tenant = next((tenant for tenant in self._config.tenants if tenant.lists(subject)), None)
         return Identity(subject, tenant.domain if tenant else "host")

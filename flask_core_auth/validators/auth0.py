@@ -17,9 +17,6 @@ from ..errors import ForbiddenError
 from ..identity import Identity, is_subject
 from .jwks import TenantKeys, UnknownKeyError
 
-#: How far the clocks of the tenant and of this machine may be apart, in seconds.
-LEEWAY = 10
-
 
 @dataclass(frozen=True, slots=True)
 class SignedToken:
@@ -120,11 +117,11 @@ class Auth0Validator(BearerTokenValidator):
         for name in ("exp", "nbf", "iat"):
             if name in claims and not compact.is_time(claims[name]):
                 raise ForbiddenError(f"The token has a malformed time ({name})")
-        if claims["exp"] + LEEWAY <= now:
+        if claims["exp"] + compact.LEEWAY <= now:
             raise ForbiddenError("The token has expired")
-        if claims.get("nbf", now) > now + LEEWAY:
+        if claims.get("nbf", now) > now + compact.LEEWAY:
             raise ForbiddenError("The token is not valid yet (nbf)")
-        if claims.get("iat", now) > now + LEEWAY:
+        if claims.get("iat", now) > now + compact.LEEWAY:
             raise ForbiddenError("The token was issued in the future (iat)")
         # Auth0 calls it azp, RFC 9068 client_id.
         client = claims["azp"] if "azp" in claims else claims.get("client_id")
@@ -152,12 +149,11 @@ class Auth0Validator(BearerTokenValidator):
 class Auth0Validators:
     """The validators of all tenants.
 
-    :param tenants: no two of them with the same domain or issuer.
+    :param tenants: no two of them with the same issuer.
     """
 
     def __init__(self, tenants: Iterable[Auth0Tenant]) -> None:
-        self.tenants = {tenant.domain: tenant for tenant in tenants}
-        self._validators = {tenant.issuer: Auth0Validator(tenant) for tenant in self.tenants.values()}
+        self._validators = {tenant.issuer: Auth0Validator(tenant) for tenant in tenants}
 
     def find(self, token: str) -> Auth0Validator | None:
         """The validator whose tenant's the token says it is, which proves nothing yet.
@@ -169,19 +165,6 @@ class Auth0Validators:
         except (compact.MalformedTokenError, ValueError, RecursionError):
             return None
         return self._validators.get(issuer) if isinstance(issuer, str) else None
-
-    def admitting(self, subject: str, *, domain: str | None = None) -> Auth0Tenant | None:
-        """The tenant that still admits ``subject``, if any.
-
-        :param subject: the subject of a token of ours.
-        :param domain: the tenant's domain, which the token names as its ``idp``. A datarhei Core's names
-            none: then the first tenant that lists the subject by name.
-        """
-        if domain is not None:
-            tenant = self.tenants.get(domain)
-            return tenant if tenant and tenant.admits(subject) else None
-        # Not by "*", which would turn every subject that the Core ever knew into a user of the tenant.
-        return next((tenant for tenant in self.tenants.values() if subject in tenant.users - {"*"}), None)
 
 
 def _is_for(audience: str, aud: object) -> bool:

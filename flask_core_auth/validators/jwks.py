@@ -36,7 +36,7 @@ MAX_BYTES = 256 * 1024
 MIN_RSA_BITS = 2048
 
 #: The keys by kid and algorithm. An RFC 7517 set may hold several with the same kid.
-_Keys = Mapping[str, Mapping[str, tuple[Key, ...]]]
+Keys = Mapping[str, Mapping[str, tuple[Key, ...]]]
 
 
 class UnknownKeyError(Exception):
@@ -52,11 +52,11 @@ class TenantKeys:
     def __init__(self, jwks_uri: str) -> None:
         self.jwks_uri = jwks_uri
         self._lock = threading.Lock()
-        self._keys: _Keys = {}
+        self._keys: Keys = {}
         self._fetched_at = -math.inf
         self._failed_at = -math.inf
         self._searched_at = -math.inf
-        self._fetch: _Fetch | None = None
+        self._fetch: Fetch | None = None
 
     def find(self, kid: str, algorithm: str) -> tuple[Key, ...]:
         """The keys that carry ``kid`` and may verify ``algorithm``: nearly always one.
@@ -74,9 +74,7 @@ class TenantKeys:
             with self._lock:
                 self._settle()
                 if time.monotonic() - self._fetched_at >= MAX_AGE:
-                    raise ServiceUnavailableError(
-                        "The identity provider's keys cannot be fetched", retry_after=TIMEOUT
-                    )
+                    raise _unavailable()
             if fetch.keys is None:
                 break
         keys = self._keys.get(kid, {}).get(algorithm, ())
@@ -84,7 +82,18 @@ class TenantKeys:
             raise UnknownKeyError(kid)
         return keys
 
-    def _needed(self, kid: str) -> tuple[_Fetch | None, bool]:
+    def published(self) -> Mapping[str, list[str]]:
+        """What the tenant publishes at this moment: by kid, the algorithms that it may verify.
+
+        :raises ServiceUnavailableError: if it cannot be fetched.
+        """
+        fetch = Fetch(self.jwks_uri)
+        fetch.wait()
+        if fetch.keys is None:
+            raise _unavailable()
+        return {kid: sorted(algorithms) for kid, algorithms in fetch.keys.items()}
+
+    def _needed(self, kid: str) -> tuple[Fetch | None, bool]:
         """The fetch that must be waited for before ``kid`` is looked up, if any, and whether it was
         started here. Under the lock."""
         self._settle()
@@ -101,7 +110,7 @@ class TenantKeys:
                 return None, False
             if not renew:
                 self._searched_at = now
-        self._fetch = _Fetch(self.jwks_uri)
+        self._fetch = Fetch(self.jwks_uri)
         return self._fetch, True
 
     def _settle(self) -> None:
@@ -116,11 +125,15 @@ class TenantKeys:
             self._keys, self._fetched_at = fetch.keys, fetch.started_at
 
 
+def _unavailable() -> ServiceUnavailableError:
+    return ServiceUnavailableError("The identity provider's keys cannot be fetched", retry_after=TIMEOUT)
+
+
 class _FetchError(Exception):
     """What the tenant answered is no set of keys; the message says why."""
 
 
-class _Fetch:
+class Fetch:
     """One request for a tenant's keys, in a thread of its own, so that it can be given up.
 
     HTTP timeouts hold for one read: a server that sends a byte a second passes them for ever. And none
@@ -133,7 +146,7 @@ class _Fetch:
         self.jwks_uri = jwks_uri
         self.started_at = time.monotonic()
         #: None until it has succeeded.
-        self.keys: _Keys | None = None
+        self.keys: Keys | None = None
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._connection: socket.socket | None = None
@@ -159,7 +172,7 @@ class _Fetch:
 
     def _run(self) -> None:
         try:
-            keys = self._read()
+            keys = self.read()
         except Exception as error:
             # Whatever it was, it must reach those who wait, and it must not be lost with the thread.
             self._end(failure=str(error) or type(error).__name__)
@@ -171,7 +184,7 @@ class _Fetch:
                     self._connection.close()
                 self._connection = None
 
-    def _end(self, keys: _Keys | None = None, failure: str = "") -> None:
+    def _end(self, keys: Keys | None = None, failure: str = "") -> None:
         with self._lock:
             if self._over.is_set():
                 return
@@ -197,7 +210,7 @@ class _Fetch:
                 # A duplicate, because TLS detaches the socket that it is wrapped around.
                 self._connection = connection.dup()
 
-    def _read(self) -> _Keys:
+    def read(self) -> Keys:
         import httpx2  # takes a while, and many an app never needs it
 
         # Identity, because a few bytes of gzip can unpack to any number.
@@ -225,10 +238,10 @@ class _Fetch:
             raise _FetchError("it is not a JSON object") from None
         if not isinstance(jwks.get("keys"), list):
             raise _FetchError('it has no list of "keys"')
-        return _sort(jwks["keys"])
+        return usable(jwks["keys"])
 
 
-def _sort(jwks: list[object]) -> _Keys:
+def usable(jwks: list[object]) -> Keys:
     """The keys that can be used, by kid and algorithm. One that cannot does not spoil the others."""
     keys: dict[str, dict[str, tuple[Key, ...]]] = {}
     for jwk in jwks:

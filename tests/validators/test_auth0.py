@@ -637,25 +637,6 @@ def test_garbage_belongs_to_no_tenant(tenant: Tenant, token: str) -> None:
     assert Auth0Validators([tenant.config()]).find(token) is None
 
 
-def test_subject_is_admitted_by_the_tenant_that_its_token_names(make_tenant: Callable[[], Tenant]) -> None:
-    one, two = make_tenant().config(), make_tenant().config(users=frozenset(("*", "auth0|bob")))
-    validators = Auth0Validators([one, two])
-    assert validators.admitting(ALICE, domain=one.domain) is one
-    assert validators.admitting(ALICE, domain=two.domain) is two
-    assert validators.admitting("auth0|bob", domain=one.domain) is None
-    assert validators.admitting(ALICE, domain="elsewhere.example") is None
-    assert validators.admitting(ALICE, domain="") is None
-
-
-def test_subject_of_a_cores_token_must_be_listed_by_name(make_tenant: Callable[[], Tenant]) -> None:
-    one, two = make_tenant().config(), make_tenant().config(users=frozenset(("*", "auth0|bob")))
-    validators = Auth0Validators([one, two])
-    assert validators.admitting(ALICE) is one
-    assert validators.admitting("auth0|bob") is two
-    for stranger in ("auth0|carol", "admin", "*", ""):
-        assert validators.admitting(stranger) is None
-
-
 # Whatever comes
 
 JSON = st.recursive(

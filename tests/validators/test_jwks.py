@@ -53,9 +53,9 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 def waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Returns when so many threads wait for a fetch."""
     arrived = threading.Semaphore(0)
-    wait = jwks._Fetch.wait
+    wait = jwks.Fetch.wait
 
-    def counting(fetch: jwks._Fetch) -> None:
+    def counting(fetch: jwks.Fetch) -> None:
         arrived.release()
         wait(fetch)
 
@@ -63,7 +63,7 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
         for _ in range(number):
             assert arrived.acquire(timeout=5)
 
-    monkeypatch.setattr(jwks._Fetch, "wait", counting)
+    monkeypatch.setattr(jwks.Fetch, "wait", counting)
     return until
 
 
@@ -439,7 +439,7 @@ def test_fetch_that_nobody_waits_for_any_more_is_given_up(
     clock.now += 600
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", lambda thread: None)
-        patch.setattr(jwks._Fetch, "wait", lambda fetch: None)
+        patch.setattr(jwks.Fetch, "wait", lambda fetch: None)
         assert keys.find("key-1", "RS256")
     clock.now += 5
     assert keys.find("key-1", "RS256")
@@ -767,4 +767,4 @@ MEMBER = JSON | st.sampled_from(["sig", "verify", "RS256", "ES256", "AQAB", "AA"
     )
 )
 def test_no_key_spoils_the_others(jwk: dict[str, object]) -> None:
-    assert "good" in jwks._sort([jwk, public(GOOD)])
+    assert "good" in jwks.usable([jwk, public(GOOD)])
