@@ -1,6 +1,7 @@
 """For the tests of apps that use this package.
 
-``pytest_plugins = ["flask_core_auth.testing"]`` in a ``conftest.py`` gives the fixture :func:`auth0_tenant`.
+``pytest_plugins = ["flask_core_auth.testing"]`` in a ``conftest.py`` gives the fixture
+:func:`auth0_tenant`.
 """
 
 from __future__ import annotations
@@ -55,8 +56,10 @@ class AuthClient(FlaskClient):
 
 
 class FakeTenant:
-    """An Auth0 tenant that exists only here. Its access tokens validate as a real one's do, by its keys, which
-    are had without a network while :meth:`serving`.
+    """An Auth0 tenant that exists only here.
+
+    Its access tokens validate as a real one's do, by its keys, which are had without a network while
+    :meth:`serving`.
 
     :param domain: its domain.
     :param audience: the identifier of the app's API in it.
