@@ -33,8 +33,8 @@ class CoreTokenAuth(httpx2.Auth):
 
     The first request logs in. The access token is renewed shortly before it expires, and once after a 401;
     when the refresh token is gone, too, the credentials serve again. What the server answers after that is
-    the caller's, a 401 included: it is what a route says that asks for more than a valid token. A 401 is the
-    caller's, too, where there is nothing to renew with.
+    the caller's, a 401 included: a route that asks for more than a valid token answers so. The caller gets
+    the 401, too, where there is nothing to renew with.
 
     Only requests to the origin of ``base_url`` are authenticated (scheme, host and port; RFC 9110, 4.3.1).
     The others go out as they are.
@@ -119,7 +119,7 @@ class CoreTokenAuth(httpx2.Auth):
             if not self._is_refused(refusal, tokens):
                 return
         yield from self.sync_renewal_flow(tokens)
-        yield _signed(_repeated(refusal) if refusal else request, self._tokens)
+        yield _signed(request if refusal is None else _repeated(refusal), self._tokens)
 
     async def async_auth_flow(
         self, request: httpx2.Request
@@ -137,12 +137,12 @@ class CoreTokenAuth(httpx2.Auth):
                 token_request = await anext(renewal)
                 while True:
                     token_request = await renewal.asend((yield token_request))
-        yield _signed(_repeated(refusal) if refusal else request, self._tokens)
+        yield _signed(request if refusal is None else _repeated(refusal), self._tokens)
 
     def sync_renewal_flow(
         self, tokens: Tokens | None = None
     ) -> t.Generator[httpx2.Request, httpx2.Response, None]:
-        """Renew ``tokens``, or else those in force. Where another thread is at it, share its outcome instead.
+        """Renew ``tokens``, or else those in force. Where another thread is at it, share its outcome.
 
         Yields requests as an auth flow does. Redirects of them are not to be followed.
         """
@@ -198,7 +198,7 @@ class CoreTokenAuth(httpx2.Auth):
         return url.is_absolute_url and url.origin == self._origin
 
     def _is_refused(self, response: httpx2.Response, tokens: Tokens) -> bool:
-        # After redirects the answer may come from elsewhere, or to a request that lost its token on the way.
+        # After redirects the answer may be from elsewhere, or to a request that lost its token on the way.
         request = response.request
         return (
             response.status_code == 401
@@ -262,8 +262,8 @@ def _repeated(refusal: httpx2.Response) -> httpx2.Request:
     if not isinstance(request.stream, httpx2.ByteStream):
         raise CoreClientError(
             f"{request.method} {request.url.path} was answered with 401. The token has been renewed, but"
-            " the request was not sent again: its body is a stream, which may be read only once. Send it again with"
-            " a new one",
+            " the request was not sent again: its body is a stream, which may be read only once."
+            " Send it again with a new one",
             status=401,
         )
     return request
