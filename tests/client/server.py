@@ -156,13 +156,28 @@ class Handler(BaseHTTPRequestHandler):
         if fault:
             fault(self)
             return
-        route = getattr(self, "on_" + self.url.path.rsplit("/", 1)[-1], None)
-        if route is None:
-            self.error(404, "Not Found")
-        else:
-            route()
+        self.route()
 
-    do_POST = do_GET
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def route(self) -> None:
+        """The answer as it is meant to be."""
+        match self.url.path:
+            case "/api/login":
+                self.on_login()
+            case "/api/login/refresh":
+                self.on_refresh()
+            case "/api/v3/process":
+                self.on_process()
+            case "/api/v3/fresh":
+                self.on_fresh()
+            case "/api/v3/redirect":
+                self.on_redirect()
+            case "/api/v3/download":
+                self.on_download()
+            case _:
+                self.error(404, "Not Found")
 
     def _read_body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -259,7 +274,7 @@ class Handler(BaseHTTPRequestHandler):
     def date_time_string(self, timestamp: float | None = None) -> str:
         return formatdate(self.core.now() if timestamp is None else timestamp, usegmt=True)
 
-    def log_message(self, format: str, *args: t.Any) -> None:
+    def log_message(self, *args: t.Any) -> None:
         pass
 
 
@@ -299,6 +314,6 @@ def slow(seconds: float, then: Fault | None = None) -> Fault:
 
     def fault(handler: Handler) -> None:
         time.sleep(seconds)
-        (then or getattr(type(handler), "on_" + handler.url.path.rsplit("/", 1)[-1]))(handler)
+        (then or Handler.route)(handler)
 
     return fault
