@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import inspect
 import threading
@@ -118,6 +119,8 @@ class CoreTokenAuth(httpx2.Auth):
             refusal = yield _signed(request, tokens)
             if not self._is_refused(refusal, tokens):
                 return
+            # Read, it gives its connection back: the renewal needs one, and there may be no other.
+            refusal.read()
         yield from self.sync_renewal_flow(tokens)
         yield _signed(request if refusal is None else _repeated(refusal), self._tokens)
 
@@ -132,6 +135,7 @@ class CoreTokenAuth(httpx2.Auth):
             refusal = yield _signed(request, tokens)
             if not self._is_refused(refusal, tokens):
                 return
+            await refusal.aread()
         async with aclosing(self.async_renewal_flow(tokens)) as renewal:
             with suppress(StopAsyncIteration):
                 token_request = await anext(renewal)
@@ -185,8 +189,8 @@ class CoreTokenAuth(httpx2.Auth):
                 except StopIteration as done:
                     self._adopt(done.value)
                 except GeneratorExit:
-                    # Who was cancelled failed for reasons of its own: the next in line tries again.
-                    if not anyio.get_current_task().has_pending_cancellation():
+                    # Who is cancelled fails for reasons of its own: the next in line tries again.
+                    if not _is_cancelled():
                         self._fail(_no_answer(request))
                     raise
                 except Exception as error:
@@ -267,6 +271,17 @@ def _repeated(refusal: httpx2.Response) -> httpx2.Request:
             status=401,
         )
     return request
+
+
+def _is_cancelled() -> bool:
+    if anyio.get_current_task().has_pending_cancellation():
+        return True
+    # Once asyncio has delivered the cancellation, it is no longer pending.
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def _no_answer(request: httpx2.Request) -> httpx2.TransportError:

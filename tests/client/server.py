@@ -136,6 +136,7 @@ class _Listener(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: _Listener
 
     def handle_one_request(self) -> None:
