@@ -175,8 +175,8 @@ def _details(answer: dict[str, t.Any]) -> list[str]:
 
 
 def _redacted(text: str, secret: str) -> str:
-    # Some servers quote the request that they refuse.
-    return text.replace(secret, "[secure]")
+    # Some servers quote the request that they refuse, as it came: as JSON.
+    return text.replace(secret, "[secure]").replace(json.dumps(secret)[1:-1], "[secure]")
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
