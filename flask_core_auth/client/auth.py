@@ -114,15 +114,18 @@ class CoreTokenAuth(httpx2.Auth):
         if not self._is_ours(request.url):
             yield request
             return
-        tokens, refusal = self._tokens, None
-        if not tokens.due(time.monotonic()):
-            refusal = yield _signed(request, tokens)
-            if not self._is_refused(refusal, tokens):
+        tokens, refused = self._tokens, False
+        while True:
+            if refused or tokens.due(time.monotonic()):
+                yield from self.sync_renewal_flow(tokens)
+                tokens = self._tokens
+            response = yield _signed(_replayable(request) if refused else request, tokens)
+            if refused or not self._is_refused(response, tokens):
                 return
             # Read, it gives its connection back: the renewal needs one, and there may be no other.
-            refusal.read()
-        yield from self.sync_renewal_flow(tokens)
-        yield _signed(request if refusal is None else _repeated(refusal), self._tokens)
+            response.read()
+            # What was refused is repeated: after a redirect, what led there may have had an effect by now.
+            request, refused = response.request, True
 
     async def async_auth_flow(
         self, request: httpx2.Request
@@ -130,18 +133,20 @@ class CoreTokenAuth(httpx2.Auth):
         if not self._is_ours(request.url):
             yield request
             return
-        tokens, refusal = self._tokens, None
-        if not tokens.due(time.monotonic()):
-            refusal = yield _signed(request, tokens)
-            if not self._is_refused(refusal, tokens):
+        tokens, refused = self._tokens, False
+        while True:
+            if refused or tokens.due(time.monotonic()):
+                async with aclosing(self.async_renewal_flow(tokens)) as renewal:
+                    with suppress(StopAsyncIteration):
+                        token_request = await anext(renewal)
+                        while True:
+                            token_request = await renewal.asend((yield token_request))
+                tokens = self._tokens
+            response = yield _signed(_replayable(request) if refused else request, tokens)
+            if refused or not self._is_refused(response, tokens):
                 return
-            await refusal.aread()
-        async with aclosing(self.async_renewal_flow(tokens)) as renewal:
-            with suppress(StopAsyncIteration):
-                token_request = await anext(renewal)
-                while True:
-                    token_request = await renewal.asend((yield token_request))
-        yield _signed(request if refusal is None else _repeated(refusal), self._tokens)
+            await response.aread()
+            request, refused = response.request, True
 
     def sync_renewal_flow(
         self, tokens: Tokens | None = None
@@ -260,9 +265,7 @@ def _signed(request: httpx2.Request, tokens: Tokens) -> httpx2.Request:
     return request
 
 
-def _repeated(refusal: httpx2.Response) -> httpx2.Request:
-    # What was refused is repeated, and not what led there by a redirect and may have had an effect by now.
-    request = refusal.request
+def _replayable(request: httpx2.Request) -> httpx2.Request:
     if not isinstance(request.stream, httpx2.ByteStream):
         raise CoreClientError(
             f"{request.method} {request.url.path} was answered with 401. The token has been renewed, but"

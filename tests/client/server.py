@@ -91,10 +91,10 @@ class CoreServer:
         expires = self.access_expires if usefor == "access" else self.refresh_expires
         if self.opaque:
             return f"opaque-{usefor}-{uuid.uuid4().hex}"
-        now = int(self.now())
+        now = self.now()
         claims = {
             "exi": int(expires),
-            "exp": now + int(expires),
+            "exp": now + expires,
             "iat": now,
             "iss": "datarhei-core",
             "jti": str(uuid.uuid4()),

@@ -104,7 +104,7 @@ def test_async_client_is_closed_when_the_login_fails(server: CoreServer) -> None
 
 
 def test_auth_in_a_client_of_the_callers_own(server: CoreServer, login: dict[str, str]) -> None:
-    auth = CoreTokenAuth(server.url, **login)  # type: ignore[arg-type]
+    auth = CoreTokenAuth(server.url, **login)
     assert auth.tokens().access_token == ""
 
     with httpx2.Client(auth=auth) as client:
@@ -118,7 +118,7 @@ def test_auth_in_a_client_of_the_callers_own(server: CoreServer, login: dict[str
 
 
 def test_auth_for_single_calls(server: CoreServer, login: dict[str, str]) -> None:
-    auth = CoreTokenAuth(server.url, **login)  # type: ignore[arg-type]
+    auth = CoreTokenAuth(server.url, **login)
 
     assert httpx2.get(server.url + PROCESS, auth=auth).status_code == 200
     assert httpx2.get(server.url + PROCESS, auth=auth).status_code == 200

@@ -90,7 +90,7 @@ def test_threads_that_have_one_connection_to_share(server: CoreServer, login: di
 
 def test_threads_that_log_in(server: CoreServer, login: dict[str, str]) -> None:
     server.faults["/api/login"] = slow(0.2)
-    auth = CoreTokenAuth(server.url, **login)  # type: ignore[arg-type]
+    auth = CoreTokenAuth(server.url, **login)
     with httpx2.Client(auth=auth, base_url=server.url) as client:
         assert statuses(in_threads(client)) == {200}
 
@@ -105,7 +105,7 @@ def test_threads_share_a_refusal(server: CoreServer, login: dict[str, str], cloc
         outcomes = in_threads(client)
 
     assert {type(outcome) for outcome in outcomes} == {RefreshError}
-    assert {(error.status, error.details) for error in outcomes} == {(503, ("Later",))}  # type: ignore[union-attr]
+    assert {(error.status, error.details) for error in outcomes} == {(503, ("Later",))}
     assert len({id(error) for error in outcomes}) == THREADS
     assert (server.refreshes, server.count(PROCESS)) == (1, 0)
 
@@ -120,7 +120,7 @@ def test_threads_share_a_network_error(server: CoreServer, login: dict[str, str]
         assert all(isinstance(outcome, httpx2.TransportError) for outcome in outcomes)
         assert sum(type(outcome) is httpx2.RemoteProtocolError for outcome in outcomes) == 1
         assert server.refreshes == 1
-        assert all(error.request.url.path == "/api/login/refresh" for error in outcomes)  # type: ignore[union-attr]
+        assert all(error.request.url.path == "/api/login/refresh" for error in outcomes)
 
         server.faults.clear()
         assert client.get(PROCESS).status_code == 200
@@ -210,7 +210,7 @@ def test_tasks_whose_token_is_refused(server: CoreServer, login: dict[str, str])
 
 def test_tasks_share_a_refusal(server: CoreServer, login: dict[str, str]) -> None:
     async def scenario() -> list[Outcome]:
-        auth = CoreTokenAuth(server.url, **login)  # type: ignore[arg-type]
+        auth = CoreTokenAuth(server.url, **login)
         async with httpx2.AsyncClient(auth=auth, base_url=server.url) as client:
             return await in_tasks(client)
 
@@ -279,7 +279,7 @@ def test_task_that_is_cancelled_while_it_waits(
 
 
 def test_one_auth_in_several_loops_and_threads(server: CoreServer, login: dict[str, str]) -> None:
-    auth = CoreTokenAuth(server.url, **login)  # type: ignore[arg-type]
+    auth = CoreTokenAuth(server.url, **login)
 
     async def scenario() -> None:
         async with httpx2.AsyncClient(auth=auth, base_url=server.url) as client:

@@ -280,7 +280,7 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(
 ) -> None:
     for kind in (CoreTokenAuth, CoreClient, AsyncCoreClient):
         with pytest.raises(ValueError, match=r"token|username and password") as caught:
-            kind(server.url, **options)  # type: ignore[arg-type]
+            kind(server.url, **options)
         assert "X-Header" not in str(caught.value)
     assert server.seen == []
 
@@ -309,14 +309,14 @@ def test_functions_have_to_be_plain_ones(server: CoreServer, login: dict[str, st
         return ""
 
     with pytest.raises(TypeError, match="coroutine"):
-        AsyncCoreClient(server.url, auth0_token=coroutine)  # type: ignore[arg-type]
+        AsyncCoreClient(server.url, auth0_token=coroutine)
     with pytest.raises(TypeError, match="coroutine"):
-        AsyncCoreClient(server.url, on_tokens=coroutine, **login)  # type: ignore[arg-type]
+        AsyncCoreClient(server.url, on_tokens=coroutine, **login)
 
 
 def test_auth_is_the_clients_own(server: CoreServer, login: dict[str, str]) -> None:
     with pytest.raises(TypeError, match="auth"):
-        CoreClient(server.url, auth=("a", "b"), **login)  # type: ignore[call-arg]
+        CoreClient(server.url, auth=("a", "b"), **login)
 
 
 def test_client_is_closed_when_the_login_fails(server: CoreServer) -> None:

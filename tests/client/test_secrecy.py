@@ -148,6 +148,6 @@ def test_token_that_a_header_cannot_carry(name: str) -> None:
     tokens = {name: "/".join("secret") + "\n"}
 
     with pytest.raises(ValueError, match=name) as caught:
-        CoreTokenAuth("http://localhost", **tokens)  # type: ignore[arg-type]
+        CoreTokenAuth("http://localhost", **tokens)
 
     assert "s/e/c/r/e/t" not in everything_about(caught.value)

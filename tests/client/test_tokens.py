@@ -102,6 +102,6 @@ def test_bearer_tokens(value: str) -> None:
 
 @pytest.mark.parametrize(
     "value", ["", "a b", "a\n", "\na", "a\x00", "ä", "a=b", "a,b", None, 1, b"a", ["a"]]
-)  # noqa: RUF100
+)
 def test_what_is_no_bearer_token(value: object) -> None:
     assert not is_bearer(value)
