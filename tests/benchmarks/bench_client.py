@@ -48,7 +48,9 @@ def serve() -> None:
 
 def bench_client() -> None:
     # A process of its own: in a thread it would slow down both clients, and hide the difference.
-    server = subprocess.Popen([sys.executable, __file__, "serve"], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.benchmarks.bench_client", "serve"], stdout=subprocess.PIPE, text=True
+    )
     try:
         url = f"http://127.0.0.1:{int(server.stdout.readline())}"
         with (
