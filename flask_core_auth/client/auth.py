@@ -219,8 +219,9 @@ class CoreTokenAuth(httpx2.Auth):
     def _is_wanted(self, tokens: Tokens, failure: Exception | None) -> bool:
         if self._tokens is not tokens:
             return False
-        if self._failure is not None and self._failure is not failure:
-            raise copy.copy(self._failure)
+        latest = self._failure
+        if latest is not None and latest is not failure:
+            raise copy.copy(latest)
         return True
 
     def _adopt(self, tokens: Tokens) -> None:

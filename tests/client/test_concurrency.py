@@ -8,12 +8,14 @@ import time
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
+import anyio
 import httpx2
 import pytest
 
 from flask_core_auth.client import (
     AsyncCoreClient,
     CoreClient,
+    CoreClientError,
     CoreTokenAuth,
     LoginError,
     RefreshError,
@@ -126,6 +128,20 @@ def test_threads_share_a_network_error(server: CoreServer, login: dict[str, str]
         assert client.get(PROCESS).status_code == 200
 
 
+def test_threads_share_what_the_callers_function_raises(server: CoreServer) -> None:
+    def current_token() -> str:
+        time.sleep(0.3)
+        raise OSError("Auth0 cannot be reached")
+
+    auth = CoreTokenAuth(server.url, auth0_token=current_token)
+    with httpx2.Client(auth=auth, base_url=server.url) as client:
+        kinds = [type(outcome) for outcome in in_threads(client)]
+
+    assert kinds.count(OSError) == 1
+    assert kinds.count(CoreClientError) == THREADS - 1
+    assert server.seen == []
+
+
 def test_request_after_a_failed_renewal_tries_again(
     server: CoreServer, login: dict[str, str], clock: Clock
 ) -> None:
@@ -234,18 +250,25 @@ def test_tasks_share_a_network_error(server: CoreServer, login: dict[str, str], 
     assert server.refreshes == 1
 
 
+async def by_asyncio(request: t.Awaitable[httpx2.Response]) -> None:
+    async with asyncio.timeout(0.2):
+        await request
+
+
+async def by_anyio(request: t.Awaitable[httpx2.Response]) -> None:
+    with anyio.fail_after(0.2):
+        await request
+
+
+@pytest.mark.parametrize("within_a_moment", [by_asyncio, by_anyio])
 def test_task_that_is_cancelled_while_it_renews_does_not_fail_the_others(
-    server: CoreServer, login: dict[str, str], clock: Clock
+    server: CoreServer, login: dict[str, str], clock: Clock, within_a_moment: t.Any
 ) -> None:
     async def scenario() -> list[Outcome]:
         async with AsyncCoreClient(server.url, **login) as client:
             clock.passed = 700
 
-            async def impatient() -> None:
-                async with asyncio.timeout(0.2):
-                    await client.get(PROCESS)
-
-            first = asyncio.create_task(impatient())
+            first = asyncio.create_task(within_a_moment(client.get(PROCESS)))
             await asyncio.sleep(0.1)
             others = await in_tasks(client, 20)
             with pytest.raises(TimeoutError):

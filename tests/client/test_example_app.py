@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 import typing as t
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -161,3 +165,22 @@ def test_tasks_cause_one_login_when_both_tokens_are_refused(app: ExampleApp) -> 
 
     assert asyncio.run(scenario()) == {200}
     assert app.requests(202)[LOGIN] == 1
+
+
+@pytest.mark.parametrize("module", ["example_app.client", "example_app.client_async"])
+def test_example_clients_log_in_once(app: ExampleApp, tmp_path: Path, module: str) -> None:
+    root = Path(__file__).parents[2]
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-m", module, app.url, *arguments]
+        environ = os.environ | {"PYTHONPATH": str(root)}
+        return subprocess.run(
+            command, cwd=tmp_path, env=environ, check=True, capture_output=True, text=True
+        ).stdout
+
+    first = run(*credentials(app).values())
+    assert "'subject': 'admin'" in first
+    assert run() == first
+
+    assert app.requests(3)[LOGIN] == 1
+    assert (tmp_path / "instance" / "client-tokens.json").stat().st_mode & 0o777 == 0o600
