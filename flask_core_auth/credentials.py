@@ -6,7 +6,7 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from .errors import BadRequestError, ContentTooLargeError
 
@@ -48,6 +48,7 @@ def read_body(request: Request) -> bytes:
     """The request's body.
 
     :raises ContentTooLargeError: if it is larger than :data:`MAX_BODY_BYTES`.
+    :raises BadRequestError: if it ends early, or its chunks cannot be told apart.
     """
     # One byte more than is accepted: a limit cuts a chunked body short instead of refusing it.
     request.max_content_length = MAX_BODY_BYTES + 1
@@ -55,6 +56,8 @@ def read_body(request: Request) -> bytes:
         body = request.get_data()
     except RequestEntityTooLarge:
         body = None
+    except ClientDisconnected:
+        raise BadRequestError("The body is incomplete") from None
     if body is None or len(body) > MAX_BODY_BYTES:
         raise ContentTooLargeError(f"The body must not be larger than {MAX_BODY_BYTES} bytes") from None
     return body
