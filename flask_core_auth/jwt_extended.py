@@ -129,6 +129,15 @@ def _texts(value: str | Iterable[str] | None) -> frozenset[str]:
     return frozenset((value,) if isinstance(value, str) else value or ())
 
 
+def _put_back(handlers: dict[type[Exception], t.Any], before: Mapping[type[Exception], t.Any]) -> None:
+    """Give back to the app what it handled before: init_app() replaces its handlers for some exceptions,
+    and adds such for subclasses of what it handled as a whole, which win over it."""
+    for error in [*handlers]:
+        if any(base in before for base in error.__mro__ if base is not Exception):
+            del handlers[error]
+    handlers.update(before)
+
+
 class Loaders:
     """The app's JWTManager, and what the app's own loaders on it say.
 
@@ -143,11 +152,10 @@ class Loaders:
             manager = CoreJWTManager(config)
             app.config.setdefault("JWT_DECODE_LEEWAY", compact.LEEWAY)
             app.config.setdefault("JWT_ENCODE_NBF", False)
-            # init_app() replaces the app's handlers for the exceptions that it handles, too.
             handlers = app.error_handler_spec[None][None]
             before = dict(handlers)
             manager.init_app(app)
-            handlers.update(before)
+            _put_back(handlers, before)
         self.manager = manager
         # What ours asks of a token has been asked when it was verified.
         self._own_verification = (
@@ -250,8 +258,12 @@ def _in_query_string(refresh: bool) -> tuple[object, str | None]:
 
 
 def _in_json(refresh: bool) -> tuple[object, str | None]:
-    # flask-jwt-extended fails on JSON that is no object.
-    if not isinstance(request.get_json(silent=True), dict):
+    # flask-jwt-extended fails on JSON that is no object, or that is nested too deeply.
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:
+        body = None
+    if not isinstance(body, dict):
         raise NoAuthorizationError("No JSON object")
     return view_decorators._decode_jwt_from_json(refresh)
 
