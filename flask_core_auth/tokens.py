@@ -18,6 +18,7 @@ from joserfc.util import urlsafe_b64encode
 
 from . import compact
 from .errors import UnauthorizedError
+from .host_code import host_code
 from .identity import Identity, is_subject
 from .token_pair import TokenPair
 
@@ -56,6 +57,8 @@ RESERVED_CLAIMS = frozenset(
         "csrf",
     )
 )
+#: The same of the header: with others than ours, the token would not be accepted here.
+RESERVED_HEADERS = frozenset(("alg", "b64", "crit"))
 
 
 class VerifiedToken(t.NamedTuple):
@@ -177,25 +180,33 @@ class Tokens:
             for name, value in self._loaders.additional_claims(subject).items()
             if name not in RESERVED_CLAIMS
         }
+        headers = {
+            name: value
+            for name, value in self._loaders.additional_headers(subject).items()
+            if name not in RESERVED_HEADERS
+        }
         # Not create_access_token(): that adds our claims to the very dictionary that the app's loader
         # returned, asks the app's identity loader (which expects an object of the app's) for a subject,
         # and adds "csrf" to tokens that never travel in a cookie.
-        token: str = _encode_jwt(
-            algorithm="HS256",
-            audience=jwt_settings.encode_audience,
-            claim_overrides={**additional, **own_claims},
-            csrf=jwt_settings.jwt_in_cookies and jwt_settings.cookie_csrf_protect,
-            expires_delta=timedelta(seconds=lifetime),
-            fresh=fresh,
-            header_overrides=self._loaders.additional_headers(subject),
-            identity=subject,
-            identity_claim_key="sub",
-            issuer=self._config.realm,
-            json_encoder=jwt_settings.json_encoder,
-            secret=self._config.secrets[0],
-            token_type=use,
-            nbf=jwt_settings.encode_nbf,
-        )
+        with host_code("additional_claims_loader or additional_headers_loader"):
+            token: str = _encode_jwt(
+                algorithm="HS256",
+                audience=jwt_settings.encode_audience,
+                claim_overrides={**additional, **own_claims},
+                csrf=jwt_settings.jwt_in_cookies and jwt_settings.cookie_csrf_protect,
+                expires_delta=timedelta(seconds=lifetime),
+                fresh=fresh,
+                header_overrides=headers,
+                identity=subject,
+                identity_claim_key="sub",
+                issuer=self._config.realm,
+                json_encoder=jwt_settings.json_encoder,
+                secret=self._config.secrets[0],
+                token_type=use,
+                nbf=jwt_settings.encode_nbf,
+            )
+            if len(token) > compact.MAX_TOKEN_BYTES:
+                raise ValueError(f"the token would have {len(token)} bytes, and not be accepted")
         return token
 
     def recall(self, authorization: str | None) -> VerifiedToken | None:
@@ -255,9 +266,13 @@ class Tokens:
             raise UnauthorizedError.invalid(realm)
         if claims.get("usefor") != use or claims.get("type", use) != use:
             raise UnauthorizedError.invalid(realm)
+        try:
+            identity = self._identity(claims)
+        except ValueError:  # what stands in scope is none
+            raise UnauthorizedError.invalid(realm) from None
 
         return VerifiedToken(
-            identity=self._identity(claims),
+            identity=identity,
             expires=expires,
             fresh=claims.get("fresh") is True,
             # What flask-jwt-extended adds for its get_jwt() where a token, such as a Core's, lacks it.
