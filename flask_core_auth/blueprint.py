@@ -7,6 +7,7 @@ import typing as t
 from dataclasses import replace
 
 from flask import Blueprint, Flask, current_app, jsonify, request
+from werkzeug.exceptions import Forbidden, Unauthorized
 
 from . import compact, jwt_extended
 from .config import AuthConfig
@@ -20,6 +21,7 @@ from .credentials import (
 from .decorators import auth_exempt
 from .errors import AuthError, BadRequestError, ConfigError, ForbiddenError, UnauthorizedError
 from .guard import guard, sent_token
+from .host_code import REFUSALS
 from .identity import Identity, is_subject, narrow
 from .state import KEY, State
 from .throttle import LoginThrottle
@@ -62,8 +64,6 @@ class CoreAuth(Blueprint):
         self._host = HostValidator()
         self.add_url_rule("/login", "login", login, methods=["POST"])
         self.add_url_rule("/login/refresh", "refresh", refresh, methods=["GET"])
-        # What depends on an app's config is added to that app alone, each time this is registered.
-        self.record(_add_configured_routes)
 
     def register(self, app: App, options: dict[str, t.Any]) -> None:
         """Set up ``app``; :meth:`flask.Flask.register_blueprint` calls this.
@@ -88,12 +88,15 @@ class CoreAuth(Blueprint):
                 " proxy on this machine that cannot be made safe."
             )
 
-        loaders = jwt_extended.Loaders(app, config)
         auth0 = None
         if config.tenants:
             from .validators.auth0 import Auth0Validators  # slow to import, and not everybody's
 
             auth0 = Auth0Validators(config.tenants)
+        # First, because Flask may refuse it: the name may be taken.
+        super().register(app, options)
+        _add_configured_routes(self.make_setup_state(app, options), config)
+        loaders = jwt_extended.Loaders(app, config)
         app.extensions[KEY] = State(
             blueprint=f"{options.get('name_prefix', '')}.{options.get('name', self.name)}".lstrip("."),
             config=config,
@@ -104,7 +107,6 @@ class CoreAuth(Blueprint):
             host=self._host,
             auth0=auth0,
         )
-        super().register(app, options)
 
     def password_verifier(self, verifier: VerifierT) -> VerifierT:
         """Register the check that decides logins of the app's own users.
@@ -140,6 +142,8 @@ class CoreAuth(Blueprint):
         """
         if not is_subject(subject):
             raise ValueError(f"{subject!r} is no subject: a string that is not empty")
+        if isinstance(scopes, str):  # an iterable of letters, each of which could be a scope
+            raise ValueError(f"scopes must be a collection of strings, not {scopes!r}")
         return State.of_app().tokens.issue(Identity(subject, scopes=frozenset(scopes)), fresh=fresh)
 
     def verify(self, token: str) -> Identity:
@@ -154,11 +158,11 @@ class CoreAuth(Blueprint):
         return replace(verified.identity, claims=claims)
 
 
-def _add_configured_routes(setup: BlueprintSetupState) -> None:
-    state: State = setup.app.extensions[KEY]
-    if state.config.about is not None:
+def _add_configured_routes(setup: BlueprintSetupState, config: AuthConfig) -> None:
+    # To this app alone: a rule that is added to a blueprint is there for every app.
+    if config.about is not None:
         setup.add_url_rule("" if setup.url_prefix else "/", "about", about)
-    if state.config.openapi:
+    if config.openapi:
         setup.add_url_rule("/openapi.json", "openapi", describe)
 
 
@@ -204,7 +208,7 @@ def _decide(state: State, name: str, validate: Callable[[], Identity]) -> Identi
     state.throttle.check(address, name)
     try:
         return validate()
-    except ForbiddenError as refused:
+    except (Forbidden, Unauthorized) as refused:  # the app's password_verifier may abort(), too
         logger.warning("Login from %s refused: %s", address, refused.description)
         state.throttle.count(address, name)
         raise
@@ -306,6 +310,6 @@ def _has_valid_token(state: State) -> bool:
         if sent is None:
             return False
         state.loaders.check(sent[0], sent[0].claims())
-    except AuthError:
+    except REFUSALS:
         return False
     return True

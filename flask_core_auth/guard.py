@@ -10,11 +10,12 @@ from flask import current_app, request
 from flask.globals import app_ctx
 
 from .credentials import MalformedBearerError, bearer_token
-from .errors import ConfigError, InsufficientScopeError, UnauthorizedError
+from .errors import InsufficientScopeError, UnauthorizedError
+from .host_code import REFUSALS
 from .identity import ANONYMOUS
 from .jwt_extended import find_token
 from .loopback import is_loopback
-from .state import KEY, State
+from .state import KEY, State, set_up_wrongly
 
 if t.TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -49,11 +50,19 @@ def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
 
     state: State | None = app.extensions.get(KEY)
     if state is None or app.extensions.get("flask-jwt-extended") is not state.loaders.manager:
-        raise _set_up_wrongly(state)
+        raise set_up_wrongly(state)
     location: str | None = "headers"
     token = state.tokens.recall(environ.get("HTTP_AUTHORIZATION"))
-    if token is None:
+    if token is None or environ["REQUEST_METHOD"] == "OPTIONS":
         token, location = _find(state, environ, optional)
+    if token is not None:
+        claims = token.claims()
+        try:
+            user = state.loaders.check(token, claims)
+        except REFUSALS:
+            if not _is_open(state, environ):
+                raise
+            token = None
     if token is None:
         if (fresh or scopes) and state.config.enable and environ["REQUEST_METHOD"] != "OPTIONS":
             raise UnauthorizedError.missing(state.config.realm)
@@ -67,8 +76,6 @@ def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
         )
         return
 
-    claims = token.claims()
-    user = state.loaders.check(token, claims)
     if fresh and not token.fresh and state.config.enable:
         raise UnauthorizedError.not_fresh(state.config.realm)
     if scopes and not token.identity.has_scopes(scopes) and state.config.enable:
@@ -81,16 +88,6 @@ def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
         _jwt_extended_jwt_header=token.header(),
         _jwt_extended_jwt_user=user,
         _jwt_extended_jwt_location=location,
-    )
-
-
-def _set_up_wrongly(state: State | None) -> Exception:
-    if state is None:
-        return RuntimeError(
-            "No CoreAuth on this app. Register it first: app.register_blueprint(CoreAuth())"
-        )
-    return ConfigError(
-        [("JWTManager", "was made after the CoreAuth: create it before register_blueprint()")]
     )
 
 
@@ -107,7 +104,7 @@ def _find(
         if not optional:
             raise UnauthorizedError.missing(state.config.realm)
     except UnauthorizedError:
-        if state.config.enable and not (state.config.disable_localhost and _is_local(environ)):
+        if not _is_open(state, environ):
             raise
     return None, None
 
@@ -135,6 +132,12 @@ def sent_token(state: State, use: Use, environ: WSGIEnvironment) -> tuple[Verifi
         if not isinstance(expected, str) or not hmac.compare_digest(expected.encode(), found.csrf.encode()):
             raise UnauthorizedError.invalid(realm)
     return token, found.location
+
+
+def _is_open(state: State, environ: WSGIEnvironment) -> bool:
+    """Whether a request needs no token."""
+    config = state.config
+    return not config.enable or (config.disable_localhost and _is_local(environ))
 
 
 def _is_local(environ: WSGIEnvironment) -> bool:
