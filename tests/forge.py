@@ -46,7 +46,10 @@ def read(token: str, part: int = 1) -> dict[str, t.Any]:
 
 
 def claims(use: str = "access", **changes: t.Any) -> dict[str, t.Any]:
-    """What is in a token of ours for the local user; ``...`` leaves a claim out."""
+    """What is in a token of ours that is accepted; ``...`` leaves a claim out.
+
+    An access token is the local user's; a refresh token, which would need its credential, is the app's own.
+    """
     now = int(time.time())
     values = {
         "iss": REALM,
@@ -58,7 +61,7 @@ def claims(use: str = "access", **changes: t.Any) -> dict[str, t.Any]:
         "exi": 600,
         "jti": str(uuid.uuid4()),
         "fresh": False,
-        "idp": "local",
+        "idp": "local" if use == "access" else "host",
         "scope": "*",
         **changes,
     }

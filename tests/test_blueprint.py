@@ -276,14 +276,14 @@ def test_the_refresh_token_gives_nothing_away_to_guess_the_password_by(make_app,
 
 @pytest.mark.parametrize("credential", [..., "", 5, None, "0" * 24, ["x"], "ä"])
 def test_a_local_refresh_token_without_its_credential_is_refused(app, credential):
-    token = forge(claims("refresh", cred=credential))
+    token = forge(claims("refresh", idp="local", cred=credential))
     assert refresh(app, token).status_code == 401
 
 
 def test_one_user_s_credential_does_not_serve_another(make_app):
     app = make_app(API_AUTH_USERS={"bob": {"password": "correct horse"}})
     stolen = read(log_in(app, username="bob").json["refresh_token"])["cred"]
-    assert refresh(app, forge(claims("refresh", cred=stolen))).status_code == 401
+    assert refresh(app, forge(claims("refresh", idp="local", cred=stolen))).status_code == 401
 
 
 def test_a_tenant_s_user_refreshes_as_long_as_the_tenant_lists_it(make_app):
