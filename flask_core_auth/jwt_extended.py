@@ -254,7 +254,10 @@ def _in_cookies(refresh: bool) -> tuple[object, str | None]:
 
 
 def _in_query_string(refresh: bool) -> tuple[object, str | None]:
-    return view_decorators._decode_jwt_from_query_string()
+    try:
+        return view_decorators._decode_jwt_from_query_string()
+    except UnicodeDecodeError:  # Werkzeug fails on a query string that is not UTF-8
+        raise NoAuthorizationError("No query string") from None
 
 
 def _in_json(refresh: bool) -> tuple[object, str | None]:
