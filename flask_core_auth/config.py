@@ -464,8 +464,8 @@ def _limit_storage(value: object) -> str:
     from limits.storage import storage_from_string
 
     uri = _text(value)
-    if uri.partition(":")[0] not in _LIMIT_STORAGES:
-        raise SettingError(f"must be a URI that begins with one of {', '.join(_LIMIT_STORAGES)}")
+    if not uri.startswith(tuple(f"{scheme}://" for scheme in _LIMIT_STORAGES)):
+        raise SettingError(f"must be a URI with one of the schemes {', '.join(_LIMIT_STORAGES)}")
     try:
         storage_from_string(uri)
     except (ConfigurationError, ValueError) as error:
