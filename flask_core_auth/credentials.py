@@ -6,7 +6,7 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from .errors import BadRequestError, ContentTooLargeError
 
@@ -56,8 +56,9 @@ def read_body(request: Request) -> bytes:
         body = request.get_data()
     except RequestEntityTooLarge:
         body = None
-    except ClientDisconnected:
-        raise BadRequestError("The body is incomplete") from None
+    except Exception:
+        # Werkzeug's ClientDisconnected, or what the server's own parser raises at chunks that are none.
+        raise BadRequestError("The body is incomplete or its chunks are malformed") from None
     if body is None or len(body) > MAX_BODY_BYTES:
         raise ContentTooLargeError(f"The body must not be larger than {MAX_BODY_BYTES} bytes") from None
     return body
