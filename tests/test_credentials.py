@@ -115,7 +115,7 @@ def test_a_large_body_beside_a_token_is_refused_too(app):
 def test_a_body_that_ends_early_is_a_bad_request(app):
     response = post(app, b"{}", environ_overrides={"CONTENT_LENGTH": "50"})
     assert response.status_code == 400
-    assert response.json["details"] == ["The body is incomplete"]
+    assert response.json["details"] == ["The body is incomplete or its chunks are malformed"]
 
 
 def test_a_large_body_that_does_not_come_is_refused_by_its_announced_size(app):
