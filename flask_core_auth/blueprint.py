@@ -9,7 +9,7 @@ from dataclasses import replace
 from flask import Blueprint, Flask, current_app, jsonify, request
 from werkzeug.exceptions import Forbidden, Unauthorized
 
-from . import compact, jwt_extended
+from . import compact, cookies, jwt_extended
 from .config import AuthConfig
 from .credentials import (
     MalformedBearerError,
@@ -80,6 +80,8 @@ class CoreAuth(Blueprint):
         except ConfigError as error:
             problems.extend(error.problems)
         problems.extend(jwt_extended.conflicts(app, config))
+        if config is not None and config.cookies:
+            problems.extend(cookies.conflicts(app))
         if config is None or problems:
             raise ConfigError(problems)
         if config.disable_localhost:
@@ -95,7 +97,10 @@ class CoreAuth(Blueprint):
             auth0 = Auth0Validators(config.tenants)
         # First, because Flask may refuse it: the name may be taken.
         super().register(app, options)
-        _add_configured_routes(self.make_setup_state(app, options), config)
+        setup = self.make_setup_state(app, options)
+        _add_configured_routes(setup, config)
+        if config.cookies and "flask-jwt-extended" not in app.extensions:
+            cookies.set_defaults(app, prefix=setup.url_prefix or "/")
         loaders = jwt_extended.Loaders(app, config)
         app.extensions[KEY] = State(
             blueprint=f"{options.get('name_prefix', '')}.{options.get('name', self.name)}".lstrip("."),
@@ -174,7 +179,7 @@ def login() -> Response:
     credential = state.local.credential(identity) if identity.idp == "local" else None
     tokens = state.tokens.issue(identity, fresh=True, credential=credential)
     logger.info("Login of %r (%s) from %s", identity.subject, identity.idp, request.remote_addr)
-    return _tokens_answer(access_token=tokens.access_token, refresh_token=tokens.refresh_token)
+    return _tokens_answer(state, access_token=tokens.access_token, refresh_token=tokens.refresh_token)
 
 
 def _log_in(state: State) -> Identity:
@@ -250,7 +255,7 @@ def refresh() -> Response:
     identity = _still_admitted(state, token.identity, claims)
     if identity is None:
         raise UnauthorizedError.invalid(realm)
-    return _tokens_answer(access_token=state.tokens.issue_access(identity, fresh=False))
+    return _tokens_answer(state, access_token=state.tokens.issue_access(identity, fresh=False))
 
 
 def _still_admitted(state: State, identity: Identity, claims: Mapping[str, t.Any]) -> Identity | None:
@@ -269,9 +274,11 @@ def _still_admitted(state: State, identity: Identity, claims: Mapping[str, t.Any
     return None
 
 
-def _tokens_answer(**tokens: str) -> Response:
+def _tokens_answer(state: State, **tokens: str) -> Response:
     response = jsonify(tokens)
     response.headers["Cache-Control"] = "no-store"  # RFC 6749, 5.1
+    if state.config.cookies:
+        cookies.give(response, tokens, state.config)
     return response
 
 

@@ -126,7 +126,9 @@ def sent_token(state: State, use: Use, environ: WSGIEnvironment) -> tuple[Verifi
     found = find_token(realm, refresh=use == "refresh")
     if found is None:
         return None
-    token = state.tokens.verify(found.token, use)
+    token = state.tokens.recall(f"Bearer {found.token}") if use == "access" else None
+    if token is None:
+        token = state.tokens.verify(found.token, use)
     if found.csrf is not None:
         expected = token.claims().get("csrf")
         if not isinstance(expected, str) or not hmac.compare_digest(expected.encode(), found.csrf.encode()):

@@ -75,12 +75,17 @@ class CoreJWTManager(JWTManager):
             and claims.get("usefor") == claims.get("type")
         )
 
-    def _decode_jwt_from_config(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
+    def _decode_jwt_from_config(
+        self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
+    ) -> dict[str, t.Any]:
+        if csrf_value is not None and not csrf_value.isascii():  # which flask-jwt-extended fails on
+            raise CSRFError("CSRF double submit tokens do not match")
         # The key loader is not shown the token, so it cannot tell which secret signed it: try each.
         for secret in self._secrets:
             reset = _signing_secret.set(secret)
             try:
-                return t.cast("dict[str, t.Any]", super()._decode_jwt_from_config(*args, **kwargs))
+                claims = super()._decode_jwt_from_config(encoded_token, csrf_value, allow_expired)
+                return t.cast("dict[str, t.Any]", claims)
             except InvalidSignatureError as error:
                 last = error
             finally:
