@@ -10,6 +10,23 @@ from flask_jwt_extended import get_jwt
 from flask_core_auth import CoreAuth, auth_required, current_identity
 
 from .forge import SECRET
+from .tenant import (
+    make_tenant,
+    tenant,
+    tenant_authority,
+    tenant_certificate,
+    tenant_key,
+    tenant_trust,
+)
+
+__all__ = [
+    "make_tenant",
+    "tenant",
+    "tenant_authority",
+    "tenant_certificate",
+    "tenant_key",
+    "tenant_trust",
+]
 
 MakeApp = t.Callable[..., Flask]
 
