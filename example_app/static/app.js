@@ -1,0 +1,385 @@
+// What happens on the page. The tokens live in this module's memory: in no storage and no cookie.
+
+const { prefix } = document.querySelector("main").dataset;
+const byId = (id) => document.getElementById(id);
+const withSessions = byId("sessions") !== null;
+
+/** The two tokens, decoded, while somebody is logged in. */
+let tokens = null;
+/** Until when to wait, by the element that shows it. */
+const waits = new Map();
+
+// Talking to the API
+
+/** Send a request and have its answer, whatever it is; no answer at all has the status 0. */
+async function call(method, url, { token, json } = {}) {
+  const headers = {};
+  if (token) headers.Authorization = `Bearer ${token.raw}`;
+  if (json) headers["Content-Type"] = "application/json";
+  try {
+    const response = await fetch(url, {
+      method,
+      headers,
+      body: json && JSON.stringify(json),
+      cache: "no-store",
+      credentials: "omit",
+      signal: AbortSignal.timeout(20_000),
+    });
+    return { status: response.status, ok: response.ok, headers: response.headers, ...read(await response.text()) };
+  } catch {
+    return { status: 0, ok: false, headers: new Headers(), text: "", body: null };
+  }
+}
+
+function read(text) {
+  try {
+    return { text, body: JSON.parse(text) };
+  } catch {
+    return { text, body: null };
+  }
+}
+
+/** What an answer says went wrong. */
+function inWords(answer) {
+  if (answer.status === 0) return "The server cannot be reached. Is it still running?";
+  const details = answer.body?.details;
+  if (Array.isArray(details) && details.length) return `${details.join(". ")}.`;
+  return `The server answered ${answer.status} and did not say why.`;
+}
+
+/** Only one thing at a time may change who is logged in; what is clicked meanwhile is dropped. */
+let busy = false;
+function alone(action) {
+  return async (event) => {
+    event.preventDefault();
+    if (busy) return;
+    busy = true;
+    document.body.setAttribute("aria-busy", "true");
+    try {
+      await action(event);
+    } finally {
+      busy = false;
+      document.body.removeAttribute("aria-busy");
+    }
+  };
+}
+
+// Tokens
+
+function decode(raw) {
+  const parts = raw.split(".");
+  const [header, payload] = parts.slice(0, 2).map((part) => {
+    const binary = atob(part.replaceAll("-", "+").replaceAll("_", "/"));
+    return JSON.parse(new TextDecoder().decode(Uint8Array.from(binary, (character) => character.charCodeAt(0))));
+  });
+  const lifetime = (payload.exp - payload.iat) * 1000;
+  // Counted from now and not from `iat`: this device's clock may be wrong, its pace is not.
+  return { raw, parts, header, payload, lifetime, expires: Date.now() + lifetime };
+}
+
+/** What the claims mean, in the order in which they are shown. */
+const MEANINGS = {
+  alg: () => "how it is signed",
+  typ: () => "a JSON Web Token",
+  iss: () => "issuer: the realm of this app",
+  sub: () => "subject: who logged in",
+  idp: (value) => ({ local: "who vouches: the app’s config", host: "who vouches: the app" })[value] ?? "who vouches: a tenant",
+  scope: (value) => (value === "*" ? "what it may do: everything" : "what it may do"),
+  usefor: (value) => (value === "access" ? "opens routes" : "fetches access tokens"),
+  type: () => "the same for flask-jwt-extended",
+  fresh: (value, { usefor }) => {
+    if (usefor === "refresh") return "only access tokens are";
+    return value ? "straight from a login" : "not straight from a login";
+  },
+  iat: (value) => ["issued ", moment(value)],
+  nbf: (value) => ["not valid before ", moment(value)],
+  exp: (value) => ["expires ", moment(value)],
+  exi: (value) => `lives ${span(value)}`,
+  jti: () => "the token’s own ID",
+  sid: () => "the session it belongs to",
+  cred: () => "spoiled by a new password",
+  csrf: () => "guards it in a cookie",
+};
+const ORDER = Object.keys(MEANINGS);
+
+function span(seconds) {
+  for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
+    if (seconds >= size && seconds % size === 0) return plural(seconds / size, unit);
+  }
+  return plural(seconds, "second");
+}
+
+function plural(count, unit) {
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+}
+
+/** Seconds since the epoch, or a date in ISO 8601, as local time; the day only where it is not today. */
+function moment(value) {
+  const date = new Date(typeof value === "number" ? value * 1000 : value);
+  const today = date.toDateString() === new Date().toDateString();
+  const text = date.toLocaleString([], { dateStyle: today ? undefined : "medium", timeStyle: "medium" });
+  return make("time", { datetime: date.toISOString() }, text);
+}
+
+/** 61 seconds are 1:01. */
+function clock(milliseconds) {
+  const seconds = Math.ceil(milliseconds / 1000);
+  const [days, hours, minutes] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
+  const two = (number) => String(number).padStart(2, "0");
+  const long = seconds >= 3600;
+  return `${days ? `${days} d ` : ""}${long ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)}`;
+}
+
+// Showing things
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** One row of a list: a name, its value, and what it means. */
+function row(name, value, kind, ...note) {
+  return make(
+    "div",
+    {},
+    make("dt", {}, name),
+    make("dd", { class: kind }, value),
+    ...(note.length ? [make("dd", { class: "note" }, ...note)] : []),
+  );
+}
+
+function claimRows(claims, payload) {
+  const place = ([name]) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+  return Object.entries(claims)
+    .sort((one, other) => place(one) - place(other))
+    .map(([name, value]) => {
+      const note = ORDER.includes(name) ? [MEANINGS[name](value, payload)].flat() : [];
+      return row(name, JSON.stringify(value), typeof value, ...note);
+    });
+}
+
+function tell(place, text = "") {
+  byId(`${place}-problem`).replaceChildren();
+  byId(`${place}-news`).textContent = text;
+}
+
+/** Say what went wrong and, if the answer tells how long to wait, count that down. */
+function complain(place, answer, advice = "") {
+  tell(place);
+  const problem = byId(`${place}-problem`);
+  problem.textContent = [inWords(answer), advice].filter(Boolean).join(" ");
+  const seconds = Number(answer.headers.get("Retry-After"));
+  if (seconds > 0) {
+    const timer = make("span", { role: "timer" });
+    waits.set(timer, Date.now() + seconds * 1000);
+    problem.append(" Try again in ", timer, ".");
+    tick();
+  }
+}
+
+function show() {
+  const loggedIn = tokens !== null;
+  byId("login").hidden = loggedIn;
+  byId("account").hidden = !loggedIn;
+  byId("tokens").querySelector(".empty").hidden = loggedIn;
+  byId("tokens").querySelector(".cards").hidden = !loggedIn;
+  if (withSessions) byId("sessions").hidden = !loggedIn;
+  if (loggedIn) {
+    byId("account-name").textContent = tokens.access.payload.sub;
+    for (const [id, token] of Object.entries(tokens)) {
+      const card = byId(`${id}-token`);
+      for (const part of ["header", "payload"]) {
+        card.querySelector(`[data-part=${part}]`).replaceChildren(...claimRows(token[part], token.payload));
+      }
+      card.querySelectorAll(".raw span").forEach((part, index) => (part.textContent = token.parts[index]));
+      byId(`${id}-meter`).querySelector(".until").replaceChildren("until ", moment(token.expires / 1000));
+    }
+  }
+  tick();
+}
+
+/** Bring everything that counts down up to date. */
+function tick() {
+  const now = Date.now();
+  for (const [id, token] of Object.entries(tokens ?? {})) {
+    const left = token.expires - now;
+    const meter = byId(`${id}-meter`);
+    const expired = left <= 0;
+    if (expired && !meter.classList.contains("expired")) announceExpiry(id);
+    meter.classList.toggle("expired", expired);
+    meter.querySelector("progress").value = Math.max(left, 0) / token.lifetime;
+    write(meter.querySelector(".left"), expired ? "expired" : clock(left));
+    const tag = byId(`${id}-token`).querySelector(".tag");
+    const state = expired ? "expired" : id === "access" ? (token.payload.fresh ? "fresh" : "not fresh") : "";
+    write(tag, state);
+    tag.hidden = !state;
+    tag.dataset.state = state;
+  }
+  for (const [timer, until] of waits) {
+    if (!timer.isConnected) waits.delete(timer);
+    else if (until > now) write(timer, clock(until - now));
+    else timer.parentElement.replaceChildren("You can try again now.");
+  }
+}
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function announceExpiry(id) {
+  tell("account", id === "access" ? "The access token has expired: refresh it." : "The refresh token has expired: log out, and in again.");
+}
+
+// Logging in and out
+
+const form = document.forms[0];
+
+async function logIn() {
+  const { username, password } = form.elements;
+  const answer = await call("POST", `${prefix}/login`, { json: { username: username.value, password: password.value } });
+  if (!answer.ok) {
+    complain("login", answer);
+    password.select();
+    return;
+  }
+  tokens = { access: decode(answer.body.access_token), refresh: decode(answer.body.refresh_token) };
+  form.reset();
+  tell("login");
+  tell("account");
+  forgetAnswer();
+  show();
+  byId("account-name").focus();
+  await listSessions();
+}
+
+async function refresh() {
+  const answer = await call("GET", `${prefix}/login/refresh`, { token: tokens.refresh });
+  if (!answer.ok) {
+    complain("account", answer, answer.status === 401 ? "The refresh token is not accepted any more: log out, and in again." : "");
+    return;
+  }
+  tokens.access = decode(answer.body.access_token);
+  const rotated = answer.body.refresh_token;
+  if (rotated) tokens.refresh = decode(rotated);
+  show();
+  tell("account", `A new access token. It comes from a refresh and not from a login, so it is not fresh.${rotated ? " The refresh token was replaced, too." : ""}`);
+  await listSessions();
+}
+
+async function logOut() {
+  if (!withSessions) {
+    leave("Logged out. Nothing remembers the tokens on either side; a copy would be accepted until it expires.");
+    return;
+  }
+  // The refresh token, which outlives the other: an expired token ends no session.
+  const answer = await call("POST", `${prefix}/logout`, { token: tokens.refresh });
+  if (answer.ok || answer.status === 401) leave("Logged out. The session is ended, so its refresh token serves nobody any more.");
+  else complain("account", answer);
+}
+
+/** Drop the tokens, and say why. */
+function leave(why) {
+  tokens = null;
+  forgetAnswer();
+  show();
+  tell("login", why);
+  form.elements.username.focus();
+}
+
+// Routes
+
+/** What an answer's challenge (RFC 6750, RFC 9470) means for whoever looks at this page. */
+const ADVICE = {
+  "": "No token was sent: log in first.",
+  invalid_token: "Refresh, and call it again.",
+  insufficient_user_authentication: "This access token comes from a refresh. Log out and in again to get a fresh one.",
+  insufficient_scope: "This user has no such scope: log in as another.",
+};
+const HEADERS = ["WWW-Authenticate", "Retry-After", "Content-Type"];
+let calls = 0;
+
+async function callRoute(button) {
+  const number = ++calls;
+  const { url } = button.dataset;
+  const answer = await call("GET", url, { token: tokens?.access });
+  if (number !== calls) return; // another was called meanwhile
+  const kind = answer.ok ? "good" : "bad";
+  const mark = button.querySelector("b");
+  mark.textContent = answer.status || "—";
+  mark.className = kind;
+  const panel = byId("answer");
+  panel.hidden = false;
+  panel.className = `card ${kind}`;
+  const phrase = answer.body?.message ?? (answer.ok ? "OK" : "");
+  panel.querySelector(".status").replaceChildren(make("b", {}, answer.status ? `${answer.status} ${phrase}` : "No answer"), ` ${url}`);
+  const challenge = answer.headers.get("WWW-Authenticate");
+  const advice = challenge === null ? "" : ADVICE[/error="([^"]*)"/.exec(challenge)?.[1] ?? ""];
+  panel.querySelector(".words").textContent = answer.ok ? "" : `${inWords(answer)} ${advice ?? ""}`;
+  const headers = HEADERS.filter((name) => answer.headers.has(name)).map((name) => row(name, answer.headers.get(name), "header"));
+  panel.querySelector("[data-part=headers]").replaceChildren(...headers);
+  const body = panel.querySelector("pre");
+  body.textContent = answer.body === null ? answer.text : JSON.stringify(answer.body, null, 2);
+  body.hidden = !answer.text;
+  panel.scrollIntoView({ block: "nearest" });
+}
+
+function forgetAnswer() {
+  calls++;
+  byId("answer").hidden = true;
+  document.querySelectorAll(".routes b").forEach((mark) => mark.replaceChildren());
+}
+
+// Sessions
+
+async function listSessions() {
+  if (!withSessions) return;
+  const answer = await call("GET", `${prefix}/sessions`, { token: tokens.access });
+  if (!answer.ok) {
+    complain("sessions", answer);
+    return;
+  }
+  tell("sessions");
+  byId("sessions").querySelector("ul").replaceChildren(...answer.body.sessions.map(sessionItem));
+}
+
+function sessionItem(session) {
+  const end = make("button", { "aria-label": `End the session from ${session.address}` }, "End");
+  end.addEventListener("click", alone(() => endSession(session)));
+  return make(
+    "li",
+    {},
+    make("p", {}, session.address ?? "unknown address", ...(session.current ? [" ", make("span", { class: "tag" }, "this one")] : [])),
+    end,
+    make("small", { class: "agent" }, session.user_agent ?? "unknown program"),
+    make("small", {}, "since ", moment(session.created_at), ", last used ", moment(session.last_used_at), ", ends ", moment(session.expires_at)),
+  );
+}
+
+async function endSession(session) {
+  const answer = await call("DELETE", `${prefix}/sessions/${encodeURIComponent(session.id)}`, { token: tokens.access });
+  if (!answer.ok) complain("sessions", answer);
+  else if (session.current) leave("You have ended this page’s own session.");
+  else {
+    byId("sessions-title").focus();
+    await listSessions();
+    tell("sessions", "The session is ended.");
+  }
+}
+
+async function endSessions() {
+  const answer = await call("DELETE", `${prefix}/sessions`, { token: tokens.access });
+  if (answer.ok) leave("All your sessions are ended, this page’s own too.");
+  else complain("sessions", answer);
+}
+
+form.addEventListener("submit", alone(logIn));
+byId("refresh").addEventListener("click", alone(refresh));
+byId("logout").addEventListener("click", alone(logOut));
+document.querySelectorAll(".routes button").forEach((button) => button.addEventListener("click", () => callRoute(button)));
+if (withSessions) {
+  byId("reload-sessions").addEventListener("click", alone(listSessions));
+  byId("end-sessions").addEventListener("click", alone(endSessions));
+}
+setInterval(tick, 250);
