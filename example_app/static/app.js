@@ -186,18 +186,21 @@ function show() {
   byId("tokens").querySelector(".empty").hidden = loggedIn;
   byId("tokens").querySelector(".cards").hidden = !loggedIn;
   if (withSessions) byId("sessions").hidden = !loggedIn;
-  if (loggedIn) {
-    byId("account-name").textContent = tokens.access.payload.sub;
-    for (const [id, token] of Object.entries(tokens)) {
-      const card = byId(`${id}-token`);
-      for (const part of ["header", "payload"]) {
-        card.querySelector(`[data-part=${part}]`).replaceChildren(...claimRows(token[part], token.payload));
-      }
-      card.querySelectorAll(".raw span").forEach((part, index) => (part.textContent = token.parts[index]));
-      byId(`${id}-meter`).querySelector(".until").replaceChildren("until ", moment(token.expires / 1000));
-    }
-  }
+  byId("account-name").textContent = tokens?.access.payload.sub ?? "";
+  for (const id of ["access", "refresh"]) showToken(id, tokens?.[id]);
   tick();
+}
+
+/** Show a token, or clear what was shown of the last: what is only hidden is still there. */
+function showToken(id, token) {
+  const card = byId(`${id}-token`);
+  for (const part of ["header", "payload"]) {
+    const rows = token ? claimRows(token[part], token.payload) : [];
+    card.querySelector(`[data-part=${part}]`).replaceChildren(...rows);
+  }
+  card.querySelectorAll(".raw span").forEach((part, index) => (part.textContent = token?.parts[index] ?? ""));
+  const until = byId(`${id}-meter`).querySelector(".until");
+  until.replaceChildren(...(token ? ["until ", moment(token.expires / 1000)] : []));
 }
 
 /** Bring everything that counts down up to date. */
@@ -283,6 +286,7 @@ async function logOut() {
 function leave(why) {
   tokens = null;
   forgetAnswer();
+  if (withSessions) byId("sessions").querySelector("ul").replaceChildren();
   show();
   tell("login", why);
   form.elements.username.focus();
@@ -327,7 +331,9 @@ async function callRoute(button) {
 
 function forgetAnswer() {
   calls++;
-  byId("answer").hidden = true;
+  const panel = byId("answer");
+  panel.hidden = true;
+  panel.querySelectorAll("p, dl, pre").forEach((part) => part.replaceChildren());
   document.querySelectorAll(".routes b").forEach((mark) => mark.replaceChildren());
 }
 
