@@ -339,15 +339,19 @@ function forgetAnswer() {
 
 // Sessions
 
+/** List the sessions anew, and tell whether that went well. */
 async function listSessions() {
-  if (!withSessions) return;
+  if (!withSessions) return true;
   const answer = await call("GET", `${prefix}/sessions`, { token: tokens.access });
-  if (!answer.ok) {
-    complain("sessions", answer);
-    return;
-  }
-  tell("sessions");
-  byId("sessions").querySelector("ul").replaceChildren(...answer.body.sessions.map(sessionItem));
+  if (answer.ok) {
+    tell("sessions");
+    byId("sessions").querySelector("ul").replaceChildren(...answer.body.sessions.map(sessionItem));
+  } else complainOfSessions(answer);
+  return answer.ok;
+}
+
+function complainOfSessions(answer) {
+  complain("sessions", answer, answer.status === 401 ? "Refresh first." : "");
 }
 
 function sessionItem(session) {
@@ -365,19 +369,18 @@ function sessionItem(session) {
 
 async function endSession(session) {
   const answer = await call("DELETE", `${prefix}/sessions/${encodeURIComponent(session.id)}`, { token: tokens.access });
-  if (!answer.ok) complain("sessions", answer);
+  if (!answer.ok) complainOfSessions(answer);
   else if (session.current) leave("You have ended this page’s own session.");
   else {
     byId("sessions-title").focus();
-    await listSessions();
-    tell("sessions", "The session is ended.");
+    if (await listSessions()) tell("sessions", "The session is ended.");
   }
 }
 
 async function endSessions() {
   const answer = await call("DELETE", `${prefix}/sessions`, { token: tokens.access });
   if (answer.ok) leave("All your sessions are ended, this page’s own too.");
-  else complain("sessions", answer);
+  else complainOfSessions(answer);
 }
 
 form.addEventListener("submit", alone(logIn));

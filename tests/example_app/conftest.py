@@ -8,8 +8,9 @@ import typing as t
 from urllib.parse import urlsplit
 
 import pytest
-import stage
 from playwright.sync_api import Page, expect
+
+from . import stage
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,13 +10,14 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-import stage
 from playwright.sync_api import Browser, Error, Locator, Page, expect
+
+from . import stage
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Visit
+    from .conftest import Visit
 
 ROUTES = ("/api/v3/ping", "/api/v3/profile", "/api/v3/secrets", "/api/v3/admin")
 PHONE: dict[str, t.Any] = {
