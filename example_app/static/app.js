@@ -2,12 +2,11 @@
 
 const { prefix } = document.querySelector("main").dataset;
 const byId = (id) => document.getElementById(id);
+const form = document.forms[0];
 const withSessions = byId("sessions") !== null;
 
 /** The two tokens, decoded, while somebody is logged in. */
 let tokens = null;
-/** Until when to wait, by the element that shows it. */
-const waits = new Map();
 
 // Talking to the API
 
@@ -25,17 +24,18 @@ async function call(method, url, { token, json } = {}) {
       credentials: "omit",
       signal: AbortSignal.timeout(20_000),
     });
-    return { status: response.status, ok: response.ok, headers: response.headers, ...read(await response.text()) };
+    const text = await response.text();
+    return { status: response.status, ok: response.ok, headers: response.headers, text, body: parse(text) };
   } catch {
     return { status: 0, ok: false, headers: new Headers(), text: "", body: null };
   }
 }
 
-function read(text) {
+function parse(text) {
   try {
-    return { text, body: JSON.parse(text) };
+    return JSON.parse(text);
   } catch {
-    return { text, body: null };
+    return null;
   }
 }
 
@@ -47,8 +47,9 @@ function inWords(answer) {
   return `The server answered ${answer.status} and did not say why.`;
 }
 
-/** Only one thing at a time may change who is logged in; what is clicked meanwhile is dropped. */
 let busy = false;
+
+/** Only one thing at a time may change who is logged in; what is clicked meanwhile is dropped. */
 function alone(action) {
   return async (event) => {
     event.preventDefault();
@@ -56,7 +57,7 @@ function alone(action) {
     busy = true;
     document.body.setAttribute("aria-busy", "true");
     try {
-      await action(event);
+      await action();
     } finally {
       busy = false;
       document.body.removeAttribute("aria-busy");
@@ -70,7 +71,8 @@ function decode(raw) {
   const parts = raw.split(".");
   const [header, payload] = parts.slice(0, 2).map((part) => {
     const binary = atob(part.replaceAll("-", "+").replaceAll("_", "/"));
-    return JSON.parse(new TextDecoder().decode(Uint8Array.from(binary, (character) => character.charCodeAt(0))));
+    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes));
   });
   const lifetime = (payload.exp - payload.iat) * 1000;
   // Counted from now and not from `iat`: this device's clock may be wrong, its pace is not.
@@ -83,7 +85,10 @@ const MEANINGS = {
   typ: () => "a JSON Web Token",
   iss: () => "issuer: the realm of this app",
   sub: () => "subject: who logged in",
-  idp: (value) => ({ local: "who vouches: the app’s config", host: "who vouches: the app" })[value] ?? "who vouches: a tenant",
+  idp: (value) => {
+    if (value === "local") return "who vouches: the app’s config";
+    return value === "host" ? "who vouches: the app" : "who vouches: a tenant";
+  },
   scope: (value) => (value === "*" ? "what it may do: everything" : "what it may do"),
   usefor: (value) => (value === "access" ? "opens routes" : "fetches access tokens"),
   type: () => "the same for flask-jwt-extended",
@@ -102,17 +107,6 @@ const MEANINGS = {
 };
 const ORDER = Object.keys(MEANINGS);
 
-function span(seconds) {
-  for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
-    if (seconds >= size && seconds % size === 0) return plural(seconds / size, unit);
-  }
-  return plural(seconds, "second");
-}
-
-function plural(count, unit) {
-  return `${count} ${unit}${count === 1 ? "" : "s"}`;
-}
-
 /** Seconds since the epoch, or a date in ISO 8601, as local time; the day only where it is not today. */
 function moment(value) {
   const date = new Date(typeof value === "number" ? value * 1000 : value);
@@ -121,13 +115,22 @@ function moment(value) {
   return make("time", { datetime: date.toISOString() }, text);
 }
 
-/** 61 seconds are 1:01. */
+/** 600 seconds are 10 minutes. */
+function span(seconds) {
+  const units = { day: 86400, hour: 3600, minute: 60, second: 1 };
+  const [unit, size] = Object.entries(units).find(([, size]) => seconds % size === 0);
+  const count = seconds / size;
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+}
+
+/** 61,000 milliseconds are 1:01. */
 function clock(milliseconds) {
-  const seconds = Math.ceil(milliseconds / 1000);
-  const [days, hours, minutes] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
-  const two = (number) => String(number).padStart(2, "0");
-  const long = seconds >= 3600;
-  return `${days ? `${days} d ` : ""}${long ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)}`;
+  const total = Math.ceil(milliseconds / 1000);
+  const [days, hours, minutes, seconds] = [total / 86400, (total / 3600) % 24, (total / 60) % 60, total % 60];
+  const digits = (number) => String(Math.floor(number)).padStart(2, "0");
+  const long = `${Math.floor(hours)}:${digits(minutes)}:${digits(seconds)}`;
+  if (total >= 86400) return `${Math.floor(days)} d ${long}`;
+  return total >= 3600 ? long : `${Math.floor(minutes)}:${digits(seconds)}`;
 }
 
 // Showing things
@@ -137,6 +140,11 @@ function make(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
   return element;
+}
+
+/** Leave an element alone that says it already: each change is read aloud, or drawn. */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 /** One row of a list: a name, its value, and what it means. */
@@ -160,10 +168,14 @@ function claimRows(claims, payload) {
     });
 }
 
+/** Say that something went well, in the place where it was asked for. */
 function tell(place, text = "") {
   byId(`${place}-problem`).replaceChildren();
   byId(`${place}-news`).textContent = text;
 }
+
+/** Until when to wait, by the element that counts it down. */
+const waits = new Map();
 
 /** Say what went wrong and, if the answer tells how long to wait, count that down. */
 function complain(place, answer, advice = "") {
@@ -179,6 +191,7 @@ function complain(place, answer, advice = "") {
   }
 }
 
+/** Show who is logged in, and with what. */
 function show() {
   const loggedIn = tokens !== null;
   byId("login").hidden = loggedIn;
@@ -198,7 +211,9 @@ function showToken(id, token) {
     const rows = token ? claimRows(token[part], token.payload) : [];
     card.querySelector(`[data-part=${part}]`).replaceChildren(...rows);
   }
-  card.querySelectorAll(".raw span").forEach((part, index) => (part.textContent = token?.parts[index] ?? ""));
+  card.querySelectorAll(".raw span").forEach((segment, index) => {
+    segment.textContent = token?.parts[index] ?? "";
+  });
   const until = byId(`${id}-meter`).querySelector(".until");
   until.replaceChildren(...(token ? ["until ", moment(token.expires / 1000)] : []));
 }
@@ -206,20 +221,7 @@ function showToken(id, token) {
 /** Bring everything that counts down up to date. */
 function tick() {
   const now = Date.now();
-  for (const [id, token] of Object.entries(tokens ?? {})) {
-    const left = token.expires - now;
-    const meter = byId(`${id}-meter`);
-    const expired = left <= 0;
-    if (expired && !meter.classList.contains("expired")) announceExpiry(id);
-    meter.classList.toggle("expired", expired);
-    meter.querySelector("progress").value = Math.max(left, 0) / token.lifetime;
-    write(meter.querySelector(".left"), expired ? "expired" : clock(left));
-    const tag = byId(`${id}-token`).querySelector(".tag");
-    const state = expired ? "expired" : id === "access" ? (token.payload.fresh ? "fresh" : "not fresh") : "";
-    write(tag, state);
-    tag.hidden = !state;
-    tag.dataset.state = state;
-  }
+  for (const [id, token] of Object.entries(tokens ?? {})) countDown(id, token, token.expires - now);
   for (const [timer, until] of waits) {
     if (!timer.isConnected) waits.delete(timer);
     else if (until > now) write(timer, clock(until - now));
@@ -227,21 +229,34 @@ function tick() {
   }
 }
 
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
+const EXPIRED = {
+  access: "The access token has expired: refresh it.",
+  refresh: "The refresh token has expired: log out, and in again.",
+};
 
-function announceExpiry(id) {
-  tell("account", id === "access" ? "The access token has expired: refresh it." : "The refresh token has expired: log out, and in again.");
+function countDown(id, token, left) {
+  const expired = left <= 0;
+  const meter = byId(`${id}-meter`);
+  if (expired && !meter.classList.contains("expired")) tell("account", EXPIRED[id]);
+  meter.classList.toggle("expired", expired);
+  meter.querySelector("progress").value = Math.max(left, 0) / token.lifetime;
+  write(meter.querySelector(".left"), expired ? "expired" : clock(left));
+
+  const tag = byId(`${id}-token`).querySelector(".tag");
+  let state = "";
+  if (expired) state = "expired";
+  else if (id === "access") state = token.payload.fresh ? "fresh" : "not fresh";
+  write(tag, state);
+  tag.dataset.state = state;
+  tag.hidden = !state;
 }
 
 // Logging in and out
 
-const form = document.forms[0];
-
 async function logIn() {
   const { username, password } = form.elements;
-  const answer = await call("POST", `${prefix}/login`, { json: { username: username.value, password: password.value } });
+  const credentials = { username: username.value, password: password.value };
+  const answer = await call("POST", `${prefix}/login`, { json: credentials });
   if (!answer.ok) {
     complain("login", answer);
     password.select();
@@ -260,25 +275,30 @@ async function logIn() {
 async function refresh() {
   const answer = await call("GET", `${prefix}/login/refresh`, { token: tokens.refresh });
   if (!answer.ok) {
-    complain("account", answer, answer.status === 401 ? "The refresh token is not accepted any more: log out, and in again." : "");
+    const refused = answer.status === 401;
+    complain("account", answer, refused ? "This refresh token is of no more use: log out, and in again." : "");
     return;
   }
   tokens.access = decode(answer.body.access_token);
-  const rotated = answer.body.refresh_token;
-  if (rotated) tokens.refresh = decode(rotated);
+  let news = "A new access token. It comes from a refresh and not from a login, so it is not fresh.";
+  const next = answer.body.refresh_token ?? tokens.refresh.raw;
+  if (next !== tokens.refresh.raw) {
+    tokens.refresh = decode(next);
+    news += " The refresh token was replaced, too.";
+  }
   show();
-  tell("account", `A new access token. It comes from a refresh and not from a login, so it is not fresh.${rotated ? " The refresh token was replaced, too." : ""}`);
+  tell("account", news);
   await listSessions();
 }
 
 async function logOut() {
   if (!withSessions) {
-    leave("Logged out. Nothing remembers the tokens on either side; a copy would be accepted until it expires.");
+    leave("Logged out. Neither side keeps the tokens; a copy would be accepted until it expires.");
     return;
   }
   // The refresh token, which outlives the other: an expired token ends no session.
   const answer = await call("POST", `${prefix}/logout`, { token: tokens.refresh });
-  if (answer.ok || answer.status === 401) leave("Logged out. The session is ended, so its refresh token serves nobody any more.");
+  if (answer.ok || answer.status === 401) leave("Logged out. The session is ended, and its refresh token too.");
   else complain("account", answer);
 }
 
@@ -294,11 +314,10 @@ function leave(why) {
 
 // Routes
 
-/** What an answer's challenge (RFC 6750, RFC 9470) means for whoever looks at this page. */
+/** What the error in an answer's challenge (RFC 6750, RFC 9470) means for whoever looks at this page. */
 const ADVICE = {
-  "": "No token was sent: log in first.",
   invalid_token: "Refresh, and call it again.",
-  insufficient_user_authentication: "This access token comes from a refresh. Log out and in again to get a fresh one.",
+  insufficient_user_authentication: "This access token comes from a refresh. Log out, and in again.",
   insufficient_scope: "This user has no such scope: log in as another.",
 };
 const HEADERS = ["WWW-Authenticate", "Retry-After", "Content-Type"];
@@ -311,22 +330,34 @@ async function callRoute(button) {
   if (number !== calls) return; // another was called meanwhile
   const kind = answer.ok ? "good" : "bad";
   const mark = button.querySelector("b");
-  mark.textContent = answer.status || "—";
+  mark.textContent = answer.status || "–";
   mark.className = kind;
+  showAnswer(url, answer, kind);
+}
+
+function showAnswer(url, answer, kind) {
   const panel = byId("answer");
   panel.hidden = false;
   panel.className = `card ${kind}`;
-  const phrase = answer.body?.message ?? (answer.ok ? "OK" : "");
-  panel.querySelector(".status").replaceChildren(make("b", {}, answer.status ? `${answer.status} ${phrase}` : "No answer"), ` ${url}`);
-  const challenge = answer.headers.get("WWW-Authenticate");
-  const advice = challenge === null ? "" : ADVICE[/error="([^"]*)"/.exec(challenge)?.[1] ?? ""];
-  panel.querySelector(".words").textContent = answer.ok ? "" : `${inWords(answer)} ${advice ?? ""}`;
-  const headers = HEADERS.filter((name) => answer.headers.has(name)).map((name) => row(name, answer.headers.get(name), "header"));
-  panel.querySelector("[data-part=headers]").replaceChildren(...headers);
+  const phrase = answer.ok ? "OK" : (answer.body?.message ?? "");
+  const status = answer.status ? `${answer.status} ${phrase}` : "No answer";
+  panel.querySelector(".status").replaceChildren(make("b", {}, status), ` ${url}`);
+  panel.querySelector(".words").textContent = answer.ok ? "" : `${inWords(answer)} ${advice(answer)}`;
+  const headers = HEADERS.filter((name) => answer.headers.has(name));
+  panel
+    .querySelector("[data-part=headers]")
+    .replaceChildren(...headers.map((name) => row(name, answer.headers.get(name), "header")));
   const body = panel.querySelector("pre");
   body.textContent = answer.body === null ? answer.text : JSON.stringify(answer.body, null, 2);
   body.hidden = !answer.text;
   panel.scrollIntoView({ block: "nearest" });
+}
+
+function advice(answer) {
+  const challenge = answer.headers.get("WWW-Authenticate");
+  if (challenge === null) return "";
+  const error = /error="([^"]*)"/.exec(challenge);
+  return error ? (ADVICE[error[1]] ?? "") : "No token was sent: log in first.";
 }
 
 function forgetAnswer() {
@@ -350,27 +381,26 @@ async function listSessions() {
   return answer.ok;
 }
 
-function complainOfSessions(answer) {
-  complain("sessions", answer, answer.status === 401 ? "Refresh first." : "");
-}
-
 function sessionItem(session) {
-  const end = make("button", { "aria-label": `End the session from ${session.address}` }, "End");
+  const address = session.address ?? "unknown address";
+  const end = make("button", { "aria-label": `End the session from ${address}` }, "End");
   end.addEventListener("click", alone(() => endSession(session)));
+  const times = ["since ", moment(session.created_at), ", last used ", moment(session.last_used_at)];
   return make(
     "li",
     {},
-    make("p", {}, session.address ?? "unknown address", ...(session.current ? [" ", make("span", { class: "tag" }, "this one")] : [])),
+    make("p", {}, address, ...(session.current ? [" ", make("span", { class: "tag" }, "this one")] : [])),
     end,
     make("small", { class: "agent" }, session.user_agent ?? "unknown program"),
-    make("small", {}, "since ", moment(session.created_at), ", last used ", moment(session.last_used_at), ", ends ", moment(session.expires_at)),
+    make("small", {}, ...times, ", ends ", moment(session.expires_at)),
   );
 }
 
-async function endSession(session) {
-  const answer = await call("DELETE", `${prefix}/sessions/${encodeURIComponent(session.id)}`, { token: tokens.access });
+async function endSession({ id, current }) {
+  const url = `${prefix}/sessions/${encodeURIComponent(id)}`;
+  const answer = await call("DELETE", url, { token: tokens.access });
   if (!answer.ok) complainOfSessions(answer);
-  else if (session.current) leave("You have ended this page’s own session.");
+  else if (current) leave("You have ended this page’s own session.");
   else {
     byId("sessions-title").focus();
     if (await listSessions()) tell("sessions", "The session is ended.");
@@ -383,10 +413,16 @@ async function endSessions() {
   else complainOfSessions(answer);
 }
 
+function complainOfSessions(answer) {
+  complain("sessions", answer, answer.status === 401 ? "Refresh first." : "");
+}
+
 form.addEventListener("submit", alone(logIn));
 byId("refresh").addEventListener("click", alone(refresh));
 byId("logout").addEventListener("click", alone(logOut));
-document.querySelectorAll(".routes button").forEach((button) => button.addEventListener("click", () => callRoute(button)));
+for (const button of document.querySelectorAll(".routes button")) {
+  button.addEventListener("click", () => callRoute(button));
+}
 if (withSessions) {
   byId("reload-sessions").addEventListener("click", alone(listSessions));
   byId("end-sessions").addEventListener("click", alone(endSessions));

@@ -420,6 +420,14 @@ def test_browser_refuses_markup_made_of_data(browser: Browser, address: str) -> 
     page.close()
 
 
+def test_browser_refuses_to_talk_to_anybody_else(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    page.goto(address)
+    with stage.serve() as elsewhere, pytest.raises(Error, match="Failed to fetch"):
+        page.evaluate("address => fetch(address, { mode: 'no-cors' })", elsewhere)
+    page.close()
+
+
 def test_names_are_shown_as_text(visiting: Callable[..., Visit]) -> None:
     name = "<img src=x onerror=alert(1)>"
     users = json.dumps({name: {"password": stage.PASSWORD}})
