@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from . import stage
 
 PICTURES = stage.ROOT / "docs" / "_static"
-WIDE = {"width": 1280, "height": 1440}
+WIDE = {"width": 1280, "height": 1470}
 CONTEXTS: dict[str, dict[str, t.Any]] = {
     "page-light": {"viewport": WIDE, "color_scheme": "light"},
     "page-dark": {"viewport": WIDE, "color_scheme": "dark"},
