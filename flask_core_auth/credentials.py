@@ -65,12 +65,10 @@ def read_body(request: Request) -> bytes:
 
 
 def password_credentials(body: bytes, mimetype: str) -> PasswordCredentials:
-    """Read the body of a login.
+    """Read the body of a login, where there is one.
 
     :raises BadRequestError: if it is not a JSON object with the two strings.
     """
-    if not body:
-        raise BadRequestError("The body is empty: send a JSON object with username and password")
     if mimetype != "application/json":
         raise BadRequestError("The Content-Type must be application/json")
     try:
