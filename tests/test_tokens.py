@@ -10,6 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from flask_core_auth import CoreAuth, auth_required
+from flask_core_auth.identity import ANONYMOUS
 from flask_core_auth.tokens import REMEMBERED_TOKEN_BYTES, REMEMBERED_TOKENS, RESERVED_CLAIMS
 
 from .forge import OTHER_SECRET, SECRET, bearer, claims, encode, forge, read
@@ -286,6 +287,11 @@ def test_every_claim_of_ours_is_reserved(login):
         assert set(read(token)) <= RESERVED_CLAIMS
 
 
+def test_an_anonymous_identity_has_no_tokens(app):
+    with app.app_context(), pytest.raises(ValueError, match="anonymous"):
+        app.extensions["core_auth"].tokens.issue(ANONYMOUS, fresh=False)
+
+
 # What is remembered
 
 
@@ -354,7 +360,7 @@ def test_so_many_tokens_are_remembered_and_the_oldest_forgotten(app):
     assert f"Bearer {first}" in remembered
     second = forge(claims())
     client.get("/who", headers=bearer(second))
-    assert REMEMBERED_TOKENS // 2 < len(remembered) < REMEMBERED_TOKENS
+    assert REMEMBERED_TOKENS / 2 < len(remembered) <= REMEMBERED_TOKENS
     assert f"Bearer {first}" not in remembered
     assert f"Bearer {REMEMBERED_TOKENS - 2}" in remembered
     assert f"Bearer {second}" in remembered

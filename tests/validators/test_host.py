@@ -8,6 +8,7 @@ from flask import abort
 from werkzeug.exceptions import Unauthorized
 
 from flask_core_auth import CoreAuth, Identity
+from flask_core_auth.validators.host import HostValidator
 
 from ..forge import read
 
@@ -138,6 +139,10 @@ def test_its_refusals_are_counted_however_it_refuses(core_auth, attempt, refuse)
 def test_its_failures_are_not_counted(core_auth, attempt):
     core_auth.password_verifier(lambda username, password: 1 / 0)
     assert {attempt().status_code for _ in range(12)} == {503}
+
+
+def test_without_a_check_nobody_is_admitted():
+    assert HostValidator().validate("somebody", "secret") is None
 
 
 def test_it_may_be_registered_after_the_blueprint_was(make_app):
