@@ -380,6 +380,18 @@ def test_a_core_s_tokens_of_a_tenant_s_user_are_that_tenant_s(make_app):
     assert refresh(app, core_token("refresh", sub="auth0|eve")).status_code == 401
 
 
+def test_a_core_s_token_of_nobody_named_is_no_tenant_s_though_it_admits_everybody(make_app):
+    # A Core knows no "*": whom its token names may be of any tenant, or of none.
+    app = core_app(
+        make_app,
+        API_AUTH_JWT_SECRET=CORE_SECRET,
+        API_AUTH_AUTH0_ENABLE=True,
+        API_AUTH_AUTH0_TENANTS=[{**TENANT, "users": ["*"]}],
+    )
+    assert app.test_client().get("/who", headers=bearer(core_token(sub=ALICE))).json["idp"] == "host"
+    assert refresh(app, core_token("refresh", sub=ALICE)).status_code == 401
+
+
 def test_a_core_s_tokens_are_refused_under_another_realm_or_secret(make_app):
     for app in (make_app(API_AUTH_JWT_SECRET=CORE_SECRET), core_app(make_app)):
         assert app.test_client().get("/who", headers=bearer(core_token())).status_code == 401
