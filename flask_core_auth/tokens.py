@@ -112,6 +112,7 @@ class Tokens:
         credential: str | None = None,
         session: str | None = None,
         refresh_id: str | None = None,
+        not_after: int | None = None,
     ) -> TokenPair:
         """Issue both tokens.
 
@@ -120,15 +121,32 @@ class Tokens:
         :param credential: the digest of the credential that was used, kept in the refresh token.
         :param session: the ID of the session that they belong to.
         :param refresh_id: the ``jti`` of the refresh token, where it is known already.
+        :param not_after: when both have expired at the latest, in seconds since the epoch.
         """
         return TokenPair(
-            self.issue_access(identity, fresh=fresh, session=session),
-            self.issue_refresh(identity, credential=credential, session=session, jti=refresh_id),
+            self.issue_access(identity, fresh=fresh, session=session, not_after=not_after),
+            self.issue_refresh(
+                identity, credential=credential, session=session, jti=refresh_id, not_after=not_after
+            ),
         )
 
-    def issue_access(self, identity: Identity, *, fresh: bool, session: str | None = None) -> str:
+    def issue_access(
+        self,
+        identity: Identity,
+        *,
+        fresh: bool,
+        session: str | None = None,
+        not_after: int | None = None,
+    ) -> str:
         """Issue an access token alone, as :meth:`issue` does."""
-        return self._encode(identity, "access", self._config.access_expires, fresh=fresh, sid=session)
+        return self._encode(
+            identity,
+            "access",
+            self._config.access_expires,
+            not_after=not_after,
+            fresh=fresh,
+            sid=session,
+        )
 
     def issue_refresh(
         self,
@@ -137,12 +155,14 @@ class Tokens:
         credential: str | None = None,
         session: str | None = None,
         jti: str | None = None,
+        not_after: int | None = None,
     ) -> str:
         """Issue a refresh token alone, as :meth:`issue` does."""
         return self._encode(
             identity,
             "refresh",
             self._config.refresh_expires,
+            not_after=not_after,
             fresh=False,
             sid=session,
             cred=credential,
@@ -155,6 +175,7 @@ class Tokens:
         use: Use,
         lifetime: int,
         *,
+        not_after: int | None,
         fresh: bool,
         jti: str | None = None,
         **optional: str | None,
@@ -163,6 +184,8 @@ class Tokens:
         if subject is None:
             raise ValueError("an anonymous identity has no tokens")
         issued = int(time.time())
+        if not_after is not None:
+            lifetime = min(lifetime, not_after - issued)
         claims = {
             "iss": self._config.realm,
             "usefor": use,

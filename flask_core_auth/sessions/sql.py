@@ -1,0 +1,329 @@
+"""Sessions in a table: SQLite, which serves all processes of one machine, or PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import typing as t
+from pathlib import Path
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    MetaData,
+    String,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    case,
+    create_engine,
+    delete,
+    insert,
+    literal,
+    make_url,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from .deadline import Deadline
+from .store import MAX_LISTED, Decision, Session, StoreDownError, Use, Verdict
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
+
+#: How long a call may take in all, in seconds.
+CALL_TIMEOUT = 0.9
+#: How long each statement waits for SQLite's lock, and a call for a connection of the pool; in seconds.
+#: The longest call is two statements.
+WAIT_TIMEOUT = CALL_TIMEOUT / 3
+#: So many connections has one process at most.
+MAX_CONNECTIONS = 10
+#: So many expired sessions are removed at one login at most.
+SWEEP = 100
+#: UPDATE ... RETURNING came with this version of SQLite.
+MIN_SQLITE = (3, 35)
+
+metadata = MetaData()
+sessions = Table(
+    "core_auth_sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("jti", String(64), nullable=False),
+    Column("previous_jti", String(64)),
+    Column("rotated_at", Double),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("address", Text),
+    Column("user_agent", Text),
+    # PostgreSQL's B-tree refuses a subject of more than 2.7 kB, its hash takes any.
+    Index("core_auth_sessions_subject", "subject", postgresql_using="hash"),
+    Index("core_auth_sessions_expires_at", "expires_at"),
+)
+_COLUMNS = sessions.c
+
+T = t.TypeVar("T")
+
+
+class SQLStore:
+    """Sessions in SQLite or PostgreSQL, by way of SQLAlchemy.
+
+    :param url: a SQLAlchemy URL.
+    :param directory: where a relative file of SQLite's is; it is made if it is not there.
+    :raises ValueError: if the URL cannot be used; the message says why, and does not quote it, since it
+        may hold a password.
+    """
+
+    def __init__(self, url: str, *, directory: str) -> None:
+        self._url = _parse(url, directory)
+        self._is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._engine = _make_engine(self._url)
+        self._has_table = False
+        self._process = 0
+        self._deadline: Deadline | None = None
+        self._lock = threading.Lock()
+
+    def open(self, session: Session, *, now: float) -> None:
+        values = {name: getattr(session, name) for name in Session.__slots__}
+
+        def step(connection: Connection) -> None:
+            connection.execute(_SWEEP, {"now": now})
+            connection.execute(insert(sessions), values)
+
+        self._run(step)
+
+    def use(self, use: Use) -> Decision:
+        values: dict[str, t.Any] = {
+            "session": use.session,
+            "presented": use.jti,
+            "now": use.now,
+            "second": int(use.now),
+            "grace_began": use.now - use.grace,
+            "youngest": int(use.now) - use.max_age,
+        }
+        accept = _ACCEPT
+        if use.successor is not None:
+            accept = _ACCEPT_AND_ROTATE
+            values |= {
+                "successor": use.successor,
+                "successor_expires": int(use.now) + use.lifetime,
+                "max_age": use.max_age,
+            }
+
+        def step(connection: Connection) -> Decision:
+            row = connection.execute(accept, values).one_or_none()
+            if row is not None:
+                return Decision(Verdict.ACCEPTED, row.jti, row.expires_at)
+            # No ID comes into force twice: what was spent a moment ago is spent for ever.
+            reused = connection.execute(_END_REUSED, values).one_or_none()
+            return Decision(Verdict.GONE if reused is None else Verdict.REUSED)
+
+        return self._run(step)
+
+    def is_live(self, session_id: str, *, now: float) -> bool:
+        values = {"session": session_id, "now": now}
+        return self._run(lambda connection: connection.execute(_IS_LIVE, values).first() is not None)
+
+    def of_subject(self, subject: str, *, now: float) -> list[Session]:
+        values = {"subject": subject, "now": now}
+        return self._run(
+            lambda connection: [Session(*row) for row in connection.execute(_OF_SUBJECT, values)]
+        )
+
+    def end(self, session_id: str, subject: str) -> bool:
+        values = {"session": session_id, "subject": subject}
+        return self._run(lambda connection: connection.execute(_END, values).first() is not None)
+
+    def end_all(self, subject: str) -> list[str]:
+        values = {"subject": subject}
+        return self._run(lambda connection: [row.id for row in connection.execute(_END_ALL, values)])
+
+    def _run(self, step: Callable[[Connection], T]) -> T:
+        try:
+            deadline = self._enter_process()
+            return self._call(step) if deadline is None else deadline.run(lambda: self._call(step))
+        except (SQLAlchemyError, OSError) as error:
+            # The table may be gone with its file or its database, and is made again.
+            self._has_table = False
+            raise StoreDownError(_reason(error)) from error
+
+    def _enter_process(self) -> Deadline | None:
+        if self._process != os.getpid():
+            with self._lock:
+                if self._process != os.getpid():
+                    # What a fork has brought along, connections and threads, is the parent's.
+                    self._engine.dispose(close=False)
+                    # The drivers' own timeouts do not bound a call: libpq takes 2 s at least to connect,
+                    # and waits for an answer without end. All that SQLite waits for is its locks.
+                    if not self._is_sqlite:
+                        self._deadline = Deadline(CALL_TIMEOUT, threads=MAX_CONNECTIONS)
+                    self._process = os.getpid()
+        return self._deadline
+
+    def _call(self, step: Callable[[Connection], T]) -> T:
+        if not self._has_table:
+            self._make_table()
+        with self._engine.connect() as connection:
+            return step(connection)
+
+    def _make_table(self) -> None:
+        if self._is_sqlite:
+            Path(t.cast(str, self._url.database)).parent.mkdir(parents=True, exist_ok=True)
+        with self._engine.connect() as connection:
+            if self._is_sqlite:
+                # Readers do not wait for a writer then. The file remembers it.
+                connection.execute(text("PRAGMA journal_mode=WAL"))
+            try:
+                metadata.create_all(connection)
+            except DBAPIError:  # another process may have made it in between; if not, this raises, too
+                metadata.create_all(connection)
+        self._has_table = True
+
+
+def _parse(url: str, directory: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError("is no URL that SQLAlchemy can read") from None
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise ValueError(f"names {backend!r}, but sessions live in sqlite, postgresql or redis")
+    try:
+        dialect = parsed.get_dialect()
+    except NoSuchModuleError:
+        raise ValueError(f"names {parsed.drivername!r}, a driver that SQLAlchemy does not know") from None
+    if dialect.is_async:
+        raise ValueError(f"names {parsed.drivername!r}, an asynchronous driver")
+    if backend != "sqlite":
+        return parsed
+    if sqlite3.sqlite_version_info < MIN_SQLITE:
+        raise ValueError(f"needs SQLite 3.35 or newer; this Python has {sqlite3.sqlite_version}")
+    if not parsed.database or parsed.database == ":memory:":
+        raise ValueError(
+            "is in memory, where each connection would have sessions of its own: name a file, such as"
+            " sqlite:///core-auth.db"
+        )
+    if parsed.database.startswith("file:"):
+        raise ValueError("names a file: URI; name the file itself, such as sqlite:///core-auth.db")
+    return parsed.set(database=os.path.join(directory, parsed.database))
+
+
+def _make_engine(url: URL) -> Engine:
+    arguments: dict[str, t.Any] = {}
+    if url.get_backend_name() == "sqlite":
+        arguments["timeout"] = WAIT_TIMEOUT
+    elif url.get_dialect().driver in ("psycopg", "psycopg2"):
+        # These free the thread of a call that was given up, when the other machine is gone for good.
+        arguments["connect_timeout"] = 2
+        arguments["tcp_user_timeout"] = 10_000
+        arguments |= {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+    try:
+        return create_engine(
+            url,
+            isolation_level="AUTOCOMMIT",  # each step is atomic by being one statement
+            pool_size=MAX_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=WAIT_TIMEOUT,
+            pool_pre_ping=url.get_backend_name() != "sqlite",
+            connect_args=arguments,
+            hide_parameters=True,
+        )
+    except ModuleNotFoundError as error:
+        raise ValueError(f"needs a driver that is not installed: pip install {error.name}") from None
+    except (ArgumentError, TypeError, ValueError):
+        raise ValueError("has parameters that SQLAlchemy cannot use") from None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        lines = str(error.orig).splitlines()
+        return f"{type(error.orig).__name__}: {lines[0] if lines else ''}"
+    return type(error).__name__
+
+
+# The statements, made once. Within an UPDATE, every column on the right is what it was before; and of two
+# at the same row, the second sees what the first has made of it (in PostgreSQL too: READ COMMITTED looks at
+# the WHERE again once it has the row's lock).
+
+_session = _COLUMNS.id == bindparam("session")
+_now: t.Any = bindparam("now", type_=Double)
+_second: t.Any = bindparam("second", type_=BigInteger)
+_presented: t.Any = bindparam("presented", type_=String)
+_grace_began: t.Any = bindparam("grace_began", type_=Double)
+_max_age_end: t.Any = _COLUMNS.created_at + bindparam("max_age", type_=BigInteger)
+_successor_expires: t.Any = bindparam("successor_expires", type_=BigInteger)
+
+_is_live = _COLUMNS.expires_at > _now
+_serves = or_(
+    _COLUMNS.jti == _presented,
+    and_(_COLUMNS.previous_jti == _presented, _COLUMNS.rotated_at > _grace_began),
+)
+_rotates = and_(
+    _COLUMNS.jti == _presented,
+    or_(_COLUMNS.rotated_at.is_(None), _COLUMNS.rotated_at <= _grace_began),
+)
+_ACCEPT: ReturningUpdate[t.Any] = (
+    update(sessions)
+    .where(
+        _session,
+        _is_live,
+        # What the setting is now holds for sessions that were opened under another, too.
+        _COLUMNS.created_at > bindparam("youngest", type_=BigInteger),
+        _serves,
+    )
+    .values(last_used_at=_second)
+    .returning(_COLUMNS.jti, _COLUMNS.expires_at)
+)
+_ACCEPT_AND_ROTATE: ReturningUpdate[t.Any] = _ACCEPT.values(
+    jti=case((_rotates, bindparam("successor", type_=String)), else_=_COLUMNS.jti),
+    previous_jti=case((_rotates, _COLUMNS.jti), else_=_COLUMNS.previous_jti),
+    rotated_at=case((_rotates, _now), else_=_COLUMNS.rotated_at),
+    expires_at=case(
+        (and_(_rotates, _max_age_end < _successor_expires), _max_age_end),
+        (_rotates, _successor_expires),
+        else_=_COLUMNS.expires_at,
+    ),
+)
+_END_REUSED: ReturningDelete[t.Any] = (
+    delete(sessions)
+    .where(
+        _session,
+        _is_live,
+        _COLUMNS.jti != _presented,
+        or_(
+            _COLUMNS.previous_jti.is_(None),
+            _COLUMNS.previous_jti != _presented,
+            _COLUMNS.rotated_at <= _grace_began,
+        ),
+    )
+    .returning(_COLUMNS.id)
+)
+_IS_LIVE = select(literal(1)).where(_session, _is_live)
+_OF_SUBJECT = (
+    select(*(_COLUMNS[name] for name in Session.__slots__))
+    .where(_COLUMNS.subject == bindparam("subject"), _is_live)
+    .order_by(_COLUMNS.last_used_at.desc(), _COLUMNS.created_at.desc(), _COLUMNS.id)
+    .limit(MAX_LISTED)
+)
+_END = delete(sessions).where(_session, _COLUMNS.subject == bindparam("subject")).returning(_COLUMNS.id)
+_END_ALL = delete(sessions).where(_COLUMNS.subject == bindparam("subject")).returning(_COLUMNS.id)
+# Two logins that remove the same rows would wait for each other in PostgreSQL.
+_SWEEP = delete(sessions).where(
+    _COLUMNS.id.in_(
+        select(_COLUMNS.id)
+        .where(_COLUMNS.expires_at <= _now)
+        .limit(SWEEP)
+        .with_for_update(skip_locked=True)
+    )
+)
