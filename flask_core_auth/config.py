@@ -477,9 +477,15 @@ def _limit_storage(value: object) -> str:
 
 
 def _sessions(value: object) -> str:
+    from .sessions import open_store
+
     url = _text(value)
-    if not re.match(r"[a-z0-9+]+:", url):
+    if not re.match(r"[a-z0-9+]+://", url):
         raise SettingError("must be a SQLAlchemy URL, such as sqlite:///core-auth.db, or redis://...")
+    try:
+        open_store(url, directory="")
+    except ValueError as error:
+        raise SettingError(str(error)) from None
     return url
 
 

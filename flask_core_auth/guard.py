@@ -18,6 +18,8 @@ from .loopback import is_loopback
 from .state import KEY, State, set_up_wrongly
 
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from _typeshed.wsgi import WSGIEnvironment
 
     from .tokens import Use, VerifiedToken
@@ -58,6 +60,8 @@ def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
     if token is not None:
         claims = token.claims()
         try:
+            if state.sessions is not None and state.config.enable:
+                check_session(state, claims)
             user = state.loaders.check(token, claims)
         except REFUSALS:
             if not _is_open(state, environ):
@@ -107,6 +111,17 @@ def _find(
         if not _is_open(state, environ):
             raise
     return None, None
+
+
+def check_session(state: State, claims: Mapping[str, t.Any]) -> None:
+    """Refuse a token whose session has ended, where access tokens are asked for theirs.
+
+    :raises UnauthorizedError: if it has, or if the token has none.
+    :raises ServiceUnavailableError: if the store of sessions is down.
+    """
+    sessions = state.sessions
+    if sessions is not None and sessions.always and not sessions.is_live(claims.get("sid")):
+        raise UnauthorizedError.invalid(state.config.realm)
 
 
 def sent_token(state: State, use: Use, environ: WSGIEnvironment) -> tuple[VerifiedToken, str] | None:

@@ -19,6 +19,7 @@ from jwt import InvalidSignatureError
 from . import compact
 from .errors import UnauthorizedError
 from .host_code import host_code
+from .state import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -73,7 +74,15 @@ class CoreJWTManager(JWTManager):
             and expires > time.time()
             and claims.get("iss") == self._realm
             and claims.get("usefor") == claims.get("type")
+            and self._is_of_live_session(claims)
         )
+
+    def _is_of_live_session(self, claims: Mapping[str, t.Any]) -> bool:
+        # A refresh token serves only as long as its session, whichever view takes it.
+        sessions = State.of_app().sessions
+        if sessions is None or not (sessions.always or claims["type"] == "refresh"):
+            return True
+        return sessions.is_live(claims.get("sid"))
 
     def _decode_jwt_from_config(
         self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False

@@ -12,6 +12,7 @@ from .errors import ConfigError
 if t.TYPE_CHECKING:
     from .config import AuthConfig
     from .jwt_extended import Loaders
+    from .sessions import Sessions
     from .throttle import LoginThrottle
     from .tokens import Tokens
     from .validators.auth0 import Auth0Validators
@@ -36,6 +37,7 @@ class State:
     local: LocalValidator
     host: HostValidator
     auth0: Auth0Validators | None
+    sessions: Sessions | None
 
     @staticmethod
     def of_app() -> State:
