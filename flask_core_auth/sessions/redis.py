@@ -41,12 +41,14 @@ if presented ~= session.jti and not (rotated and presented == session.previous_j
   redis.call('DEL', KEYS[1])
   return {'reused'}
 end
-if successor ~= '' and not rotated then
-  session.previous_jti, session.jti, session.rotated_at = session.jti, successor, now
-  session.expires_at = math.min(math.floor(now) + tonumber(ARGV[5]), oldest)
+if successor == '' or not rotated then
+  if successor ~= '' then
+    session.previous_jti, session.jti, session.rotated_at = session.jti, successor, now
+    session.expires_at = math.min(math.floor(now) + tonumber(ARGV[5]), oldest)
+  end
+  session.last_used_at = math.floor(now)
+  redis.call('SET', KEYS[1], cjson.encode(session), 'EX', math.ceil(session.expires_at - now))
 end
-session.last_used_at = math.floor(now)
-redis.call('SET', KEYS[1], cjson.encode(session), 'EX', math.ceil(session.expires_at - now))
 return {'accepted', session.jti, session.expires_at, session.subject}
 """
 # KEYS[1]: the session. ARGV: the subject that it has to be of.

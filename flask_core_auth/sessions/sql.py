@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 import typing as t
 from pathlib import Path
@@ -39,7 +38,6 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import URL, Connection, Engine
-    from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
 #: How long a call may take in all, in seconds.
 CALL_TIMEOUT = 0.9
@@ -50,8 +48,8 @@ WAIT_TIMEOUT = CALL_TIMEOUT / 3
 MAX_CONNECTIONS = 10
 #: So many expired sessions are removed at one login at most.
 SWEEP = 100
-#: UPDATE ... RETURNING came with this version of SQLite.
-MIN_SQLITE = (3, 35)
+#: So many sessions are ended by one call at most.
+BATCH = 500
 
 metadata = MetaData()
 sessions = Table(
@@ -112,9 +110,9 @@ class SQLStore:
             "grace_began": use.now - use.grace,
             "youngest": int(use.now) - use.max_age,
         }
-        accept = _ACCEPT
+        change = _NOTE_USE
         if use.successor is not None:
-            accept = _ACCEPT_AND_ROTATE
+            change = _ROTATE
             values |= {
                 "successor": use.successor,
                 "successor_expires": int(use.now) + use.lifetime,
@@ -122,12 +120,14 @@ class SQLStore:
             }
 
         def step(connection: Connection) -> Decision:
-            row = connection.execute(accept, values).one_or_none()
+            # Of several at a time one makes the change, and all see it.
+            connection.execute(change, values)
+            row = connection.execute(_ADMITTED, values).one_or_none()
             if row is not None:
                 return Decision(Verdict.ACCEPTED, row.jti, row.expires_at)
             # No ID comes into force twice: what was spent a moment ago is spent for ever.
-            reused = connection.execute(_END_REUSED, values).one_or_none()
-            return Decision(Verdict.GONE if reused is None else Verdict.REUSED)
+            reused = connection.execute(_END_REUSED, values).rowcount
+            return Decision(Verdict.REUSED if reused else Verdict.GONE)
 
         return self._run(step)
 
@@ -143,11 +143,19 @@ class SQLStore:
 
     def end(self, session_id: str, subject: str) -> bool:
         values = {"session": session_id, "subject": subject}
-        return self._run(lambda connection: connection.execute(_END, values).first() is not None)
+        return self._run(lambda connection: connection.execute(_END, values).rowcount == 1)
 
     def end_all(self, subject: str) -> list[str]:
-        values = {"subject": subject}
-        return self._run(lambda connection: [row.id for row in connection.execute(_END_ALL, values)])
+        def step(connection: Connection) -> list[str]:
+            batch = list(connection.execute(_BATCH, {"subject": subject}).scalars())
+            if batch:
+                connection.execute(_END_BATCH, {"batch": batch})
+            return batch
+
+        ended: list[str] = []
+        while batch := self._run(step):
+            ended += batch
+        return ended
 
     def _run(self, step: Callable[[Connection], T]) -> T:
         try:
@@ -207,8 +215,6 @@ def _parse(url: str, directory: str) -> URL:
         raise ValueError(f"names {parsed.drivername!r}, an asynchronous driver")
     if backend != "sqlite":
         return parsed
-    if sqlite3.sqlite_version_info < MIN_SQLITE:
-        raise ValueError(f"needs SQLite 3.35 or newer; this Python has {sqlite3.sqlite_version}")
     if not parsed.database or parsed.database == ":memory:":
         raise ValueError(
             "is in memory, where each connection would have sessions of its own: name a file, such as"
@@ -252,62 +258,60 @@ def _reason(error: Exception) -> str:
     return type(error).__name__
 
 
-# The statements, made once. Within an UPDATE, every column on the right is what it was before; and of two
-# at the same row, the second sees what the first has made of it (in PostgreSQL too: READ COMMITTED looks at
-# the WHERE again once it has the row's lock).
+# The statements, made once. Each is atomic: of two that change the same row, the second sees what the first
+# has made of it (in PostgreSQL too: READ COMMITTED looks at the WHERE again once it has the row's lock).
+#
+# None has a RETURNING: with it, SQLite keeps its lock until Python has fetched the row, and Python lets
+# other threads run first. None writes what is there already: without that, 32 refreshes of one session at
+# a time are 32 writes to the disk, one after the other. Either made some wait longer than they may.
 
 _session = _COLUMNS.id == bindparam("session")
 _now: t.Any = bindparam("now", type_=Double)
 _second: t.Any = bindparam("second", type_=BigInteger)
 _presented: t.Any = bindparam("presented", type_=String)
 _grace_began: t.Any = bindparam("grace_began", type_=Double)
-_max_age_end: t.Any = _COLUMNS.created_at + bindparam("max_age", type_=BigInteger)
+_oldest: t.Any = _COLUMNS.created_at + bindparam("max_age", type_=BigInteger)
 _successor_expires: t.Any = bindparam("successor_expires", type_=BigInteger)
 
 _is_live = _COLUMNS.expires_at > _now
-_serves = or_(
-    _COLUMNS.jti == _presented,
-    and_(_COLUMNS.previous_jti == _presented, _COLUMNS.rotated_at > _grace_began),
-)
-_rotates = and_(
-    _COLUMNS.jti == _presented,
-    or_(_COLUMNS.rotated_at.is_(None), _COLUMNS.rotated_at <= _grace_began),
-)
-_ACCEPT: ReturningUpdate[t.Any] = (
-    update(sessions)
-    .where(
-        _session,
-        _is_live,
-        # What the setting is now holds for sessions that were opened under another, too.
-        _COLUMNS.created_at > bindparam("youngest", type_=BigInteger),
-        _serves,
-    )
-    .values(last_used_at=_second)
-    .returning(_COLUMNS.jti, _COLUMNS.expires_at)
-)
-_ACCEPT_AND_ROTATE: ReturningUpdate[t.Any] = _ACCEPT.values(
-    jti=case((_rotates, bindparam("successor", type_=String)), else_=_COLUMNS.jti),
-    previous_jti=case((_rotates, _COLUMNS.jti), else_=_COLUMNS.previous_jti),
-    rotated_at=case((_rotates, _now), else_=_COLUMNS.rotated_at),
-    expires_at=case(
-        (and_(_rotates, _max_age_end < _successor_expires), _max_age_end),
-        (_rotates, _successor_expires),
-        else_=_COLUMNS.expires_at,
+_is_admitted = and_(
+    _session,
+    _is_live,
+    # What the setting is now holds for sessions that were opened under another, too.
+    _COLUMNS.created_at > bindparam("youngest", type_=BigInteger),
+    or_(
+        _COLUMNS.jti == _presented,
+        and_(_COLUMNS.previous_jti == _presented, _COLUMNS.rotated_at > _grace_began),
     ),
 )
-_END_REUSED: ReturningDelete[t.Any] = (
-    delete(sessions)
+_NOTE_USE = (
+    update(sessions).where(_is_admitted, _COLUMNS.last_used_at < _second).values(last_used_at=_second)
+)
+_ROTATE = (
+    update(sessions)
     .where(
-        _session,
-        _is_live,
-        _COLUMNS.jti != _presented,
-        or_(
-            _COLUMNS.previous_jti.is_(None),
-            _COLUMNS.previous_jti != _presented,
-            _COLUMNS.rotated_at <= _grace_began,
-        ),
+        _is_admitted,
+        _COLUMNS.jti == _presented,
+        or_(_COLUMNS.rotated_at.is_(None), _COLUMNS.rotated_at <= _grace_began),
     )
-    .returning(_COLUMNS.id)
+    .values(
+        jti=bindparam("successor", type_=String),
+        previous_jti=_COLUMNS.jti,
+        rotated_at=_now,
+        last_used_at=_second,
+        expires_at=case((_oldest < _successor_expires, _oldest), else_=_successor_expires),
+    )
+)
+_ADMITTED = select(_COLUMNS.jti, _COLUMNS.expires_at).where(_is_admitted)
+_END_REUSED = delete(sessions).where(
+    _session,
+    _is_live,
+    _COLUMNS.jti != _presented,
+    or_(
+        _COLUMNS.previous_jti.is_(None),
+        _COLUMNS.previous_jti != _presented,
+        _COLUMNS.rotated_at <= _grace_began,
+    ),
 )
 _IS_LIVE = select(literal(1)).where(_session, _is_live)
 _OF_SUBJECT = (
@@ -316,8 +320,11 @@ _OF_SUBJECT = (
     .order_by(_COLUMNS.last_used_at.desc(), _COLUMNS.created_at.desc(), _COLUMNS.id)
     .limit(MAX_LISTED)
 )
-_END = delete(sessions).where(_session, _COLUMNS.subject == bindparam("subject")).returning(_COLUMNS.id)
-_END_ALL = delete(sessions).where(_COLUMNS.subject == bindparam("subject")).returning(_COLUMNS.id)
+_END = delete(sessions).where(_session, _COLUMNS.subject == bindparam("subject"))
+_BATCH = (
+    select(_COLUMNS.id).where(_COLUMNS.subject == bindparam("subject")).order_by(_COLUMNS.id).limit(BATCH)
+)
+_END_BATCH = delete(sessions).where(_COLUMNS.id.in_(bindparam("batch", expanding=True)))
 # Two logins that remove the same rows would wait for each other in PostgreSQL.
 _SWEEP = delete(sessions).where(
     _COLUMNS.id.in_(

@@ -15,9 +15,9 @@ GRACE = 10
 GONE, REUSED = Decision(Verdict.GONE), Decision(Verdict.REUSED)
 
 
-def session(id: str = "a", subject: str = "admin", **changes: object) -> Session:
+def session(letter: str = "a", subject: str = "admin", **changes: object) -> Session:
     values = Session(
-        id=id * 22,
+        id=letter * 22,
         subject=subject,
         jti="first",
         previous_jti=None,
@@ -63,8 +63,8 @@ def test_any_text_is_a_subject(store: SessionStore, subject: str) -> None:
 
 
 def test_subjects_differ_by_case_and_by_accents(store: SessionStore) -> None:
-    for id, subject in zip("abcd", ("admin", "Admin", "ádmin", "admin "), strict=True):
-        store.open(session(id, subject), now=NOW)
+    for letter, subject in zip("abcd", ("admin", "Admin", "ádmin", "admin "), strict=True):
+        store.open(session(letter, subject), now=NOW)
     assert [kept.id[0] for kept in store.of_subject("admin", now=NOW)] == ["a"]
     assert store.end_all("Admin") == ["b" * 22]
 
@@ -180,8 +180,8 @@ def test_session_is_ended_once_and_by_its_subject_alone(store: SessionStore) -> 
 
 
 def test_all_sessions_of_a_subject_are_ended_and_no_other(store: SessionStore) -> None:
-    for id in "abc":
-        store.open(session(id), now=NOW)
+    for letter in "abc":
+        store.open(session(letter), now=NOW)
     store.open(session("d", "eve"), now=NOW)
     assert sorted(store.end_all("admin")) == ["a" * 22, "b" * 22, "c" * 22]
     assert store.end_all("admin") == []
