@@ -107,6 +107,10 @@ def make_app(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
 def close(store: t.Any) -> None:
     # A connection that is left to the garbage collector is a ResourceWarning, and so an error.
     if hasattr(store, "_engine"):
+        # A call that was given up still has one.
+        deadline = time.monotonic() + 5
+        while store._engine.pool.checkedout() and time.monotonic() < deadline:
+            time.sleep(0.01)
         store._engine.dispose()
     else:
         store._client.close()

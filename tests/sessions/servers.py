@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pwd
@@ -12,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import typing as t
 from pathlib import Path
 
 #: How long a server may take to start, in seconds.
@@ -24,9 +24,13 @@ class MissingServerError(Exception):
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return t.cast(int, listener.getsockname()[1])
+    while True:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port: int = listener.getsockname()[1]
+        # A cluster of Redis's has another port, which is 10,000 higher.
+        if port < 55_000:
+            return port
 
 
 class Server:
@@ -58,7 +62,10 @@ class Server:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the server and to all of its processes."""
         assert self.process is not None
-        os.killpg(self.process.pid, number)
+        # Not to its process group: each of PostgreSQL's has one of its own.
+        for pid in [self.process.pid, *_children(self.process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def kill(self) -> None:
         """End it as ``kill -9`` does."""
@@ -114,6 +121,8 @@ class PostgresServer(Server):
         )
         if postgres is None:
             raise MissingServerError("PostgreSQL (or pip install pgserver)")
+        if importlib.util.find_spec("psycopg") is None:
+            raise MissingServerError("psycopg, the driver of PostgreSQL")
         self.programs = Path(postgres).parent
         super().__init__()
         data = self.directory / "data"
@@ -163,6 +172,16 @@ class PostgresServer(Server):
         except psycopg.OperationalError:
             return False
         return True
+
+
+def _children(parent: int) -> list[int]:
+    children = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            pid, _, rest = stat.read_text().partition(" (")
+            if int(rest.rpartition(") ")[2].split()[1]) == parent:
+                children.append(int(pid))
+    return children
 
 
 def _program(*names: str) -> str | None:
