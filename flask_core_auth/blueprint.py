@@ -28,6 +28,7 @@ if t.TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
     from flask.sansio.app import App
 
+    from .sessions.store import Session
     from .token_pair import TokenPair
 
 logger = logging.getLogger("flask_core_auth")
@@ -162,10 +163,15 @@ class CoreAuth(Blueprint):
         :raises RuntimeError: without sessions: set ``API_AUTH_SESSIONS``.
         :raises ServiceUnavailableError: if the store of sessions is down.
         """
-        sessions = State.of_app().sessions
-        if sessions is None:
-            raise RuntimeError("There are no sessions to revoke: set API_AUTH_SESSIONS")
-        return session_routes.end_all(sessions, subject)
+        return session_routes.end_all(_opened_sessions(), subject)
+
+    def sessions_of(self, subject: str) -> list[Session]:
+        """The sessions of a subject, the latest used first; at most 1,000.
+
+        :raises RuntimeError: without sessions: set ``API_AUTH_SESSIONS``.
+        :raises ServiceUnavailableError: if the store of sessions is down.
+        """
+        return _opened_sessions().of_subject(subject)
 
     def verify(self, token: str) -> Identity:
         """Verify an access token outside a view: for a WebSocket, in a worker.
@@ -179,6 +185,13 @@ class CoreAuth(Blueprint):
         check_session(state, claims)
         state.loaders.check(verified, claims)
         return replace(verified.identity, claims=claims)
+
+
+def _opened_sessions() -> Sessions:
+    sessions = State.of_app().sessions
+    if sessions is None:
+        raise RuntimeError("There are no sessions: set API_AUTH_SESSIONS")
+    return sessions
 
 
 def _sessions(app: Flask, config: AuthConfig) -> Sessions | None:

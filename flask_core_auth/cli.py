@@ -5,6 +5,7 @@ Every ``flask`` command loads this module, so that the rest of the package is im
 
 from __future__ import annotations
 
+import contextlib
 import json
 import typing as t
 
@@ -12,6 +13,8 @@ import click
 from flask.cli import ScriptInfo, pass_script_info
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from flask import Flask
 
     from .blueprint import CoreAuth
@@ -84,14 +87,58 @@ def token(
         raise click.ClickException(
             "Whoever has these tokens is SUBJECT: outside debug mode, say --force if that is meant"
         )
-    with app.app_context():
-        try:
-            pair = asdict(blueprint.issue(subject, scopes=scopes, fresh=fresh))
-        except ValueError as error:
-            raise click.ClickException(str(error)) from None
+    with app.app_context(), _errors_in_words():
+        pair = asdict(blueprint.issue(subject, scopes=scopes, fresh=fresh))
     click.echo(
         json.dumps(pair) if as_json else "\n".join(f"{name}: {value}" for name, value in pair.items())
     )
+
+
+@core_auth.group()
+def sessions() -> None:
+    """The sessions of a subject, where API_AUTH_SESSIONS is set."""
+
+
+@sessions.command("list")
+@click.argument("subject")
+@as_json
+@pass_script_info
+def list_sessions(info: ScriptInfo, subject: str, as_json: bool) -> None:
+    """List the sessions of SUBJECT, the latest used first."""
+    from .session_routes import describe
+
+    app, blueprint = _load(info)
+    with app.app_context(), _errors_in_words():
+        listed = [describe(session) for session in blueprint.sessions_of(subject)]
+    if as_json:
+        click.echo(json.dumps(listed, indent=2))
+        return
+    for session in listed:
+        click.echo("  ".join("-" if value is None else ascii(value)[1:-1] for value in session.values()))
+
+
+@sessions.command()
+@click.argument("subject")
+@as_json
+@pass_script_info
+def revoke(info: ScriptInfo, subject: str, as_json: bool) -> None:
+    """End every session of SUBJECT."""
+    app, blueprint = _load(info)
+    with app.app_context(), _errors_in_words():
+        ended = blueprint.revoke(subject)
+    click.echo(json.dumps({"ended": ended}) if as_json else f"Ended: {ended}")
+
+
+@contextlib.contextmanager
+def _errors_in_words() -> Iterator[None]:
+    from .errors import ServiceUnavailableError
+
+    try:
+        yield
+    except ServiceUnavailableError as error:
+        raise click.ClickException("; ".join(error.details)) from None
+    except (RuntimeError, ValueError) as error:  # no sessions; no such subject or scope
+        raise click.ClickException(str(error)) from None
 
 
 def _load(info: ScriptInfo) -> tuple[Flask, CoreAuth]:

@@ -153,11 +153,11 @@ def _login(config: AuthConfig) -> Document:
     return {
         "operationId": "coreAuthLogin",
         "summary": "Log in",
-        "description": "With a user name and a password, or with an Auth0 access token and no body.",
+        "description": "With a user name and a password. With an Auth0 access token no body is needed.",
         "tags": ["login"],
         "security": security,
         "requestBody": {
-            "required": not config.tenants,
+            "required": True,
             "content": {
                 "application/json": {"schema": {"$ref": "#/components/schemas/CoreAuthCredentials"}}
             },

@@ -19,6 +19,7 @@ if t.TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
 
     from .sessions import Sessions
+    from .sessions.store import Session
     from .tokens import VerifiedToken
 
 logger = logging.getLogger("flask_core_auth")
@@ -57,15 +58,7 @@ def list_sessions() -> Response:
     state = State.of_app()
     subject, current = _subject_and_session(state)
     sessions = [
-        {
-            "id": session.id,
-            "created_at": _rfc3339(session.created_at),
-            "last_used_at": _rfc3339(session.last_used_at),
-            "expires_at": _rfc3339(session.expires_at),
-            "address": session.address,
-            "user_agent": session.user_agent,
-            "current": session.id == current,
-        }
+        {**describe(session), "current": session.id == current}
         for session in _sessions(state).of_subject(subject)
     ]
     response = jsonify(sessions=sessions)
@@ -141,6 +134,18 @@ def _subject_and_session(state: State) -> tuple[str, str]:
         raise UnauthorizedError.invalid(realm)
     state.loaders.check(token, claims)
     return claims["sub"], claims["sid"]
+
+
+def describe(session: Session) -> dict[str, t.Any]:
+    """What is told of a session. The IDs of its tokens are not."""
+    return {
+        "id": session.id,
+        "created_at": _rfc3339(session.created_at),
+        "last_used_at": _rfc3339(session.last_used_at),
+        "expires_at": _rfc3339(session.expires_at),
+        "address": session.address,
+        "user_agent": session.user_agent,
+    }
 
 
 def _rfc3339(seconds: int) -> str:

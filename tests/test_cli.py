@@ -196,6 +196,38 @@ def test_token_of_an_app_that_cannot_load_is_an_error_in_words(flask):
     assert "Traceback" not in done.stderr
 
 
+def test_sessions_are_listed_and_revoked(flask, tmp_path):
+    environ = {
+        "CORE_API_AUTH_JWT_SECRET": SECRET,
+        "CORE_API_AUTH_SESSIONS": f"sqlite:///{tmp_path}/sessions.db",
+    }
+    for _ in range(2):
+        assert flask("token", "alice", debug=True, **environ).returncode == 0
+    listed = json.loads(flask("sessions", "list", "alice", "--json", **environ).stdout)
+    assert len(listed) == 2
+    assert set(listed[0]) == {"id", "created_at", "last_used_at", "expires_at", "address", "user_agent"}
+    lines = flask("sessions", "list", "alice", **environ).stdout.splitlines()
+    assert sorted(line.split()[0] for line in lines) == sorted(session["id"] for session in listed)
+    assert flask("sessions", "list", "bob", **environ).stdout == ""
+    assert flask("sessions", "revoke", "alice", **environ).stdout == "Ended: 2\n"
+    assert json.loads(flask("sessions", "revoke", "alice", "--json", **environ).stdout) == {"ended": 0}
+
+
+def test_sessions_of_an_app_without_them_are_an_error_in_words(flask):
+    done = flask("sessions", "revoke", "alice", CORE_API_AUTH_JWT_SECRET=SECRET)
+    assert done.returncode == 1
+    assert "API_AUTH_SESSIONS" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_sessions_of_a_store_that_is_down_are_an_error_in_words(flask):
+    environ = {"CORE_API_AUTH_JWT_SECRET": SECRET, "CORE_API_AUTH_SESSIONS": "redis://127.0.0.1:1/0"}
+    done = flask("sessions", "list", "alice", **environ)
+    assert done.returncode == 1
+    assert "Error: The session store is down" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_commands_are_light_to_import():
     code = (
         "import sys, flask.cli; before = set(sys.modules); import flask_core_auth.cli;"
