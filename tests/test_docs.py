@@ -27,6 +27,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -283,7 +284,7 @@ for argument in sys.argv[2:]:
 """,
     "make": f"""
 import subprocess, sys
-sys.exit(subprocess.run(["/usr/bin/make", "--dry-run", "-C", {str(ROOT)!r}, *sys.argv[1:]]).returncode)
+sys.exit(subprocess.run([{shutil.which("make")!r}, "--dry-run", "-C", {str(ROOT)!r}, *sys.argv[1:]]).returncode)
 """,
 }
 
