@@ -12,6 +12,7 @@ from flask import Flask
 
 from flask_core_auth import CoreAuth, load_env
 
+from .page import page
 from .routes import routes
 
 
@@ -31,4 +32,5 @@ def create_app(config: t.Mapping[str, t.Any] | None = None) -> Flask:
     app.config.from_mapping(config or {})
     app.register_blueprint(CoreAuth())
     app.register_blueprint(routes)
+    app.register_blueprint(page)
     return app

@@ -16,7 +16,7 @@ LINES = r"""Serving the example app at {url}
   user {username!r}, password {password!r}: every scope
   user 'viewer', the same password: no scope
 
-Try it, from another terminal:
+Open it in a browser, or try it from another terminal:
 
   # open to everybody; protected, so refused
   curl {url}/api/v3/ping

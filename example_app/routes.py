@@ -33,12 +33,12 @@ def profile() -> Answer:
 @routes.get("/secrets")
 @auth_required(fresh=True)
 def secrets() -> Answer:
-    """Only straight after a login: a refreshed token does not get here."""
+    """Only straight after a login, not after a refresh."""
     return {"secret": "42"}
 
 
 @routes.get("/admin")
 @auth_required(scopes="admin")
 def admin() -> Answer:
-    """Only with the scope ``admin``."""
+    """Only with the scope admin."""
     return {"welcome": current_identity.subject}

@@ -6,34 +6,29 @@ import logging
 import typing as t
 from dataclasses import replace
 
-from flask import Blueprint, Flask, current_app, jsonify, request
+from flask import Blueprint, Flask
 
-from . import compact, jwt_extended
+from . import cookies, jwt_extended, openapi, session_routes
+from .about import about
 from .config import AuthConfig
-from .credentials import (
-    MalformedBearerError,
-    PasswordCredentials,
-    bearer_token,
-    password_credentials,
-    read_body,
-)
-from .decorators import auth_exempt
-from .errors import AuthError, BadRequestError, ConfigError, ForbiddenError, UnauthorizedError
-from .guard import guard, sent_token
-from .identity import Identity, is_subject, narrow
+from .errors import ConfigError
+from .guard import check_session, guard
+from .identity import Identity, is_subject
+from .login import issue, login, refresh
+from .sessions import Sessions, open_store
 from .state import KEY, State
 from .throttle import LoginThrottle
-from .token_pair import TokenPair
 from .tokens import Tokens
 from .validators.host import HostValidator, PasswordVerifier
 from .validators.local import LocalValidator
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable
 
-    from flask import Response
     from flask.blueprints import BlueprintSetupState
     from flask.sansio.app import App
+
+    from .token_pair import TokenPair
 
 logger = logging.getLogger("flask_core_auth")
 
@@ -53,8 +48,10 @@ class CoreAuth(Blueprint):
     is fetched or connected to. One object serves any number of apps, each with its own config.
 
     :param name: the blueprint's name, which its endpoints begin with.
-    :param url_prefix: where its routes are: ``POST <prefix>/login``, ``GET <prefix>/login/refresh``, and
-        ``GET <prefix>`` if ``API_AUTH_ABOUT`` is set.
+    :param url_prefix: where its routes are: ``POST <prefix>/login``, ``GET <prefix>/login/refresh``,
+        ``GET <prefix>`` if ``API_AUTH_ABOUT`` is set, and with ``API_AUTH_SESSIONS`` also
+        ``POST <prefix>/logout``, ``GET`` and ``DELETE <prefix>/sessions`` and
+        ``DELETE <prefix>/sessions/<id>``.
     """
 
     def __init__(self, name: str = "core_auth", *, url_prefix: str | None = "/api") -> None:
@@ -62,8 +59,6 @@ class CoreAuth(Blueprint):
         self._host = HostValidator()
         self.add_url_rule("/login", "login", login, methods=["POST"])
         self.add_url_rule("/login/refresh", "refresh", refresh, methods=["GET"])
-        # What depends on an app's config is added to that app alone, each time this is registered.
-        self.record(_add_configured_routes)
 
     def register(self, app: App, options: dict[str, t.Any]) -> None:
         """Set up ``app``; :meth:`flask.Flask.register_blueprint` calls this.
@@ -80,6 +75,8 @@ class CoreAuth(Blueprint):
         except ConfigError as error:
             problems.extend(error.problems)
         problems.extend(jwt_extended.conflicts(app, config))
+        if config is not None and config.cookies:
+            problems.extend(cookies.conflicts(app))
         if config is None or problems:
             raise ConfigError(problems)
         if config.disable_localhost:
@@ -88,12 +85,18 @@ class CoreAuth(Blueprint):
                 " proxy on this machine that cannot be made safe."
             )
 
-        loaders = jwt_extended.Loaders(app, config)
         auth0 = None
         if config.tenants:
             from .validators.auth0 import Auth0Validators  # slow to import, and not everybody's
 
             auth0 = Auth0Validators(config.tenants)
+        # First, because Flask may refuse it: the name may be taken.
+        super().register(app, options)
+        setup = self.make_setup_state(app, options)
+        _add_configured_routes(setup, config)
+        if config.cookies and "flask-jwt-extended" not in app.extensions:
+            cookies.set_defaults(app, prefix=setup.url_prefix or "/")
+        loaders = jwt_extended.Loaders(app, config)
         app.extensions[KEY] = State(
             blueprint=f"{options.get('name_prefix', '')}.{options.get('name', self.name)}".lstrip("."),
             config=config,
@@ -103,8 +106,8 @@ class CoreAuth(Blueprint):
             local=LocalValidator(config),
             host=self._host,
             auth0=auth0,
+            sessions=_sessions(app, config),
         )
-        super().register(app, options)
 
     def password_verifier(self, verifier: VerifierT) -> VerifierT:
         """Register the check that decides logins of the app's own users.
@@ -133,179 +136,64 @@ class CoreAuth(Blueprint):
     def issue(self, subject: str, *, scopes: Iterable[str] = (), fresh: bool = False) -> TokenPair:
         """Issue tokens for a subject that the app itself vouches for: after a sign-up, a magic link.
 
+        With sessions, this opens one; outside a request, it has no client address and no user agent.
+
         :param subject: whom they stand for.
         :param scopes: what it may do.
         :param fresh: whether a login has just been seen.
         :raises ValueError: if the subject or a scope cannot be used.
+        :raises ServiceUnavailableError: if the store of sessions is down.
         """
         if not is_subject(subject):
             raise ValueError(f"{subject!r} is no subject: a string that is not empty")
-        return State.of_app().tokens.issue(Identity(subject, scopes=frozenset(scopes)), fresh=fresh)
+        if isinstance(scopes, str):  # an iterable of letters, each of which could be a scope
+            raise ValueError(f"scopes must be a collection of strings, not {scopes!r}")
+        identity = Identity(subject, scopes=frozenset(scopes))
+        tokens, _ = issue(State.of_app(), identity, fresh=fresh)
+        return tokens
+
+    def revoke(self, subject: str) -> int:
+        """End every session of a subject: after a new password, at the end of an account.
+
+        Its refresh tokens serve no more. Its access tokens live out their minutes, unless
+        ``API_AUTH_SESSION_CHECK`` is ``"always"``.
+
+        :return: how many sessions have been ended.
+        :raises RuntimeError: without sessions: set ``API_AUTH_SESSIONS``.
+        :raises ServiceUnavailableError: if the store of sessions is down.
+        """
+        sessions = State.of_app().sessions
+        if sessions is None:
+            raise RuntimeError("There are no sessions to revoke: set API_AUTH_SESSIONS")
+        return session_routes.end_all(sessions, subject)
 
     def verify(self, token: str) -> Identity:
         """Verify an access token outside a view: for a WebSocket, in a worker.
 
         :raises UnauthorizedError: if it is not accepted.
+        :raises ServiceUnavailableError: if ``API_AUTH_SESSION_CHECK`` is ``"always"`` and the store down.
         """
         state = State.of_app()
         verified = state.tokens.verify(token, "access")
         claims = verified.claims()
+        check_session(state, claims)
         state.loaders.check(verified, claims)
         return replace(verified.identity, claims=claims)
 
 
-def _add_configured_routes(setup: BlueprintSetupState) -> None:
-    state: State = setup.app.extensions[KEY]
-    if state.config.about is not None:
+def _sessions(app: Flask, config: AuthConfig) -> Sessions | None:
+    if config.sessions is None:
+        return None
+    return Sessions(config, open_store(config.sessions, directory=app.instance_path))
+
+
+def _add_configured_routes(setup: BlueprintSetupState, config: AuthConfig) -> None:
+    # To this app alone: a rule that is added to a blueprint is there for every app.
+    if config.about is not None:
         setup.add_url_rule("" if setup.url_prefix else "/", "about", about)
-    if state.config.openapi:
-        setup.add_url_rule("/openapi.json", "openapi", describe)
-
-
-@auth_exempt
-def login() -> Response:
-    """Exchange credentials for an access and a refresh token."""
-    state = State.of_app()
-    identity = _log_in(state)
-    credential = state.local.credential(identity) if identity.idp == "local" else None
-    tokens = state.tokens.issue(identity, fresh=True, credential=credential)
-    logger.info("Login of %r (%s) from %s", identity.subject, identity.idp, request.remote_addr)
-    return _tokens_answer(access_token=tokens.access_token, refresh_token=tokens.refresh_token)
-
-
-def _log_in(state: State) -> Identity:
-    body = read_body(request)
-    malformed = None
-    try:
-        bearer = bearer_token(request.environ.get("HTTP_AUTHORIZATION"))
-    except MalformedBearerError as error:
-        bearer, malformed = None, str(error)
-    validator = state.auth0.find(bearer) if bearer is not None and state.auth0 is not None else None
-    if bearer is not None and validator is not None:
-        return _decide(state, bearer, lambda: validator.validate(bearer))
-    if body:
-        credentials = password_credentials(body, request.mimetype)
-        return _decide(state, credentials.username, lambda: _by_password(state, credentials))
-    if bearer is not None:
-        raise _unclaimed(bearer)
-    raise BadRequestError(
-        malformed
-        or "No credentials: send a JSON object with username and password, or an Auth0 access"
-        " token as Authorization: Bearer <token>"
-    )
-
-
-def _decide(state: State, name: str, validate: Callable[[], Identity]) -> Identity:
-    """Have a login decided, as often as the limit admits.
-
-    :param name: what failures are counted by, besides the client's address.
-    """
-    address = request.remote_addr
-    state.throttle.check(address, name)
-    try:
-        return validate()
-    except ForbiddenError as refused:
-        logger.warning("Login from %s refused: %s", address, refused.description)
-        state.throttle.count(address, name)
-        raise
-
-
-def _by_password(state: State, credentials: PasswordCredentials) -> Identity:
-    username, password = credentials.username, credentials.password
-    if state.local.knows(username) or state.host.verifier is None:
-        identity = state.local.validate(username, password)
-    else:
-        identity = state.host.validate(username, password)
-    if identity is None:
-        raise ForbiddenError("Wrong username or password")
-    return identity
-
-
-def _unclaimed(bearer: str) -> AuthError:
-    """Why a bearer that belongs to no tenant gets nobody in."""
-    try:
-        compact.parse(bearer)
-    except compact.MalformedTokenError as error:
-        return BadRequestError(
-            f"{error}. An access token that is requested with the audience of this API is a signed JWT"
-        )
-    return ForbiddenError("The token's issuer is none of the tenants that are configured here")
-
-
-@auth_exempt
-def refresh() -> Response:
-    """Exchange a refresh token for a new access token."""
-    state = State.of_app()
-    realm = state.config.realm
-    sent = sent_token(state, "refresh", request.environ)
-    if sent is None:
-        raise UnauthorizedError.missing(realm)
-    token, _ = sent
-    claims = token.claims()
-    state.loaders.check(token, claims)
-    identity = _still_admitted(state, token.identity, claims)
-    if identity is None:
-        raise UnauthorizedError.invalid(realm)
-    return _tokens_answer(access_token=state.tokens.issue_access(identity, fresh=False))
-
-
-def _still_admitted(state: State, identity: Identity, claims: Mapping[str, t.Any]) -> Identity | None:
-    """Ask again whether a subject is admitted, and with which scopes: never more than its token has."""
-    subject, idp = t.cast(str, identity.subject), identity.idp
-    ours = "idp" in claims
-    if idp == "host":
-        return identity if ours else None
-    if idp == "local":
-        user = state.local.still_admits(subject, claims.get("cred", "") if ours else None)
-        return user and replace(identity, scopes=narrow(identity.scopes, user.scopes))
-    for tenant in state.config.tenants:
-        if tenant.domain == idp and tenant.admits(subject):
-            return replace(identity, scopes=narrow(identity.scopes, tenant.scopes))
-    return None
-
-
-def _tokens_answer(**tokens: str) -> Response:
-    response = jsonify(tokens)
-    response.headers["Cache-Control"] = "no-store"  # RFC 6749, 5.1
-    return response
-
-
-@auth_exempt
-def about() -> Response:
-    """Tell what this API is and how to log in to it; in full to whoever has a valid token."""
-    state = State.of_app()
-    config = state.config
-    everything = config.about or {}
-    auths = ["localjwt"] if config.users or state.host.verifier is not None else []
-    auths += [
-        f"auth0 domain={tenant.domain} audience={tenant.audience} clientid={tenant.clientid}"
-        for tenant in config.tenants
-    ]
-    if not config.enable or _has_valid_token(state):
-        return jsonify({**everything, "auths": auths})
-    answer: dict[str, t.Any] = {"auths": auths}
-    if "app" in everything:
-        answer["app"] = everything["app"]
-    if everything.get("version"):
-        major = everything["version"]["number"].partition(".")[0]
-        answer["version"] = {"number": f"{major}.0.0"}
-    return jsonify(answer)
-
-
-@auth_exempt
-def describe() -> Response:
-    """Describe these routes, as OpenAPI 3.1."""
-    from .openapi import spec  # asked for rarely
-
-    return jsonify(spec(current_app))
-
-
-def _has_valid_token(state: State) -> bool:
-    try:
-        sent = sent_token(state, "access", request.environ)
-        if sent is None:
-            return False
-        state.loaders.check(sent[0], sent[0].claims())
-    except AuthError:
-        return False
-    return True
+    if config.openapi:
+        setup.add_url_rule("/openapi.json", "openapi", openapi.serve)
+    if config.sessions is not None:
+        session_routes.add_to(setup)
+    if config.sessions is not None or config.cookies:
+        setup.add_url_rule("/logout", "logout", session_routes.logout, methods=["POST"])

@@ -7,7 +7,6 @@ from the environment, and what the reference in the documentation is made of.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import re
@@ -32,6 +31,18 @@ MIN_SECRET_BYTES = 32
 #: The signature algorithms that a tenant may use: those of RFC 7518 and RFC 8037 with a public key.
 TENANT_ALGORITHMS = frozenset(
     ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+)
+# Those of limits that connect when they are first used, not when they are made, and that wait no longer
+# than they are told to. (Those of its asynchronous kind, "async+...", cannot be used here at all.)
+_LIMIT_STORAGES = (
+    "memory",
+    "redis",
+    "rediss",
+    "redis+unix",
+    "valkey",
+    "valkeys",
+    "valkey+unix",
+    "memcached",
 )
 _MAX_SECONDS = 10 * 365 * 86400
 _DOMAIN = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
@@ -214,7 +225,13 @@ def _contradictions(values: Mapping[str, t.Any], app: Flask) -> t.Iterator[tuple
 
 
 def _insecure(url: str, *, local: bool) -> str | None:
-    scheme, host = urlsplit(url).scheme, urlsplit(url).hostname or ""
+    try:
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        return "is not a valid URL"
+    if not host:
+        return "is not a valid URL"
     if scheme == "https":
         return None
     if scheme == "http" and is_loopback(host):
@@ -343,7 +360,8 @@ def _tenants(value: object) -> tuple[Auth0Tenant, ...]:
 def _tenant(element: object, number: int) -> Auth0Tenant:
     where = f"tenant {number}"
     if isinstance(element, str):
-        element = _tenant_url(element) if element.startswith("auth0://") else _tenant_base64(element, where)
+        read = _tenant_url if element.startswith("auth0://") else _tenant_base64
+        element = read(element, where)
     if not isinstance(element, Mapping):
         raise SettingError(f"{where}: must be a mapping with domain, audience, clientid and users")
     _refuse_unknown(element, Auth0Tenant.__slots__, where)
@@ -390,8 +408,11 @@ def _tenant(element: object, number: int) -> Auth0Tenant:
     )
 
 
-def _tenant_url(url: str) -> Mapping[str, object]:
-    parts = urlsplit(url)
+def _tenant_url(url: str, where: str) -> Mapping[str, object]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise SettingError(f"{where}: is not a valid URL") from None
     clientid, _, domain = parts.netloc.rpartition("@")
     query = parse_qs(parts.query)
     return {
@@ -405,7 +426,7 @@ def _tenant_url(url: str) -> Mapping[str, object]:
 def _tenant_base64(text: str, where: str) -> Mapping[str, object]:
     try:
         element = json.loads(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError):
+    except (ValueError, RecursionError):  # binascii.Error is a ValueError
         raise SettingError(
             f"{where}: must be auth0://CLIENTID@DOMAIN?aud=AUDIENCE&user=SUBJECT, or a JSON object in"
             " base64"
@@ -443,18 +464,28 @@ def _limit_storage(value: object) -> str:
     from limits.storage import storage_from_string
 
     uri = _text(value)
+    if not uri.startswith(tuple(f"{scheme}://" for scheme in _LIMIT_STORAGES)):
+        raise SettingError(f"must be a URI with one of the schemes {', '.join(_LIMIT_STORAGES)}")
     try:
         storage_from_string(uri)
     except (ConfigurationError, ValueError) as error:
-        # A URI may hold a password, and an error may quote the URI.
-        raise SettingError(f"cannot be used: {str(error).replace(uri, uri.partition(':')[0])}") from None
+        if isinstance(error, ConfigurationError) and uri not in str(error):  # a library is missing
+            raise SettingError(f"cannot be used: {error}") from None
+        # Its text is not shown: it may quote a part of the URI, and so of a password in it.
+        raise SettingError("is not a valid URI (in a password, / is written as %2F, # as %23)") from None
     return uri
 
 
 def _sessions(value: object) -> str:
+    from .sessions import open_store
+
     url = _text(value)
-    if not re.match(r"[a-z0-9+]+:", url):
+    if not re.match(r"[a-z0-9+]+://", url):
         raise SettingError("must be a SQLAlchemy URL, such as sqlite:///core-auth.db, or redis://...")
+    try:
+        open_store(url, directory="")
+    except ValueError as error:
+        raise SettingError(str(error)) from None
     return url
 
 
@@ -546,7 +577,14 @@ class Setting:
         key = self.source(config)
         if key is None:
             return self.default
-        return None if config[key] is None else self.parse(config[key])
+        if config[key] is None:
+            return None
+        try:
+            return self.parse(config[key])
+        except SettingError as problem:
+            if key == self.key:
+                raise
+            raise SettingError(f"is taken from {key}, which {problem}") from None
 
 
 SETTINGS: tuple[Setting, ...] = (

@@ -48,6 +48,7 @@ def read_body(request: Request) -> bytes:
     """The request's body.
 
     :raises ContentTooLargeError: if it is larger than :data:`MAX_BODY_BYTES`.
+    :raises BadRequestError: if it ends early, or its chunks cannot be told apart.
     """
     # One byte more than is accepted: a limit cuts a chunked body short instead of refusing it.
     request.max_content_length = MAX_BODY_BYTES + 1
@@ -55,18 +56,19 @@ def read_body(request: Request) -> bytes:
         body = request.get_data()
     except RequestEntityTooLarge:
         body = None
+    except Exception:
+        # Werkzeug's ClientDisconnected, or what the server's own parser raises at chunks that are none.
+        raise BadRequestError("The body is incomplete or its chunks are malformed") from None
     if body is None or len(body) > MAX_BODY_BYTES:
         raise ContentTooLargeError(f"The body must not be larger than {MAX_BODY_BYTES} bytes") from None
     return body
 
 
 def password_credentials(body: bytes, mimetype: str) -> PasswordCredentials:
-    """Read the body of a login.
+    """Read the body of a login, where there is one.
 
     :raises BadRequestError: if it is not a JSON object with the two strings.
     """
-    if not body:
-        raise BadRequestError("The body is empty: send a JSON object with username and password")
     if mimetype != "application/json":
         raise BadRequestError("The Content-Type must be application/json")
     try:

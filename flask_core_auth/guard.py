@@ -10,13 +10,16 @@ from flask import current_app, request
 from flask.globals import app_ctx
 
 from .credentials import MalformedBearerError, bearer_token
-from .errors import ConfigError, InsufficientScopeError, UnauthorizedError
+from .errors import InsufficientScopeError, UnauthorizedError
+from .host_code import REFUSALS
 from .identity import ANONYMOUS
 from .jwt_extended import find_token
 from .loopback import is_loopback
-from .state import KEY, State
+from .state import KEY, State, set_up_wrongly
 
 if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from _typeshed.wsgi import WSGIEnvironment
 
     from .tokens import Use, VerifiedToken
@@ -49,11 +52,21 @@ def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
 
     state: State | None = app.extensions.get(KEY)
     if state is None or app.extensions.get("flask-jwt-extended") is not state.loaders.manager:
-        raise _set_up_wrongly(state)
+        raise set_up_wrongly(state)
     location: str | None = "headers"
     token = state.tokens.recall(environ.get("HTTP_AUTHORIZATION"))
-    if token is None:
+    if token is None or environ["REQUEST_METHOD"] == "OPTIONS":
         token, location = _find(state, environ, optional)
+    if token is not None:
+        claims = token.claims()
+        try:
+            if state.sessions is not None and state.config.enable:
+                check_session(state, claims)
+            user = state.loaders.check(token, claims)
+        except REFUSALS:
+            if not _is_open(state, environ):
+                raise
+            token = None
     if token is None:
         if (fresh or scopes) and state.config.enable and environ["REQUEST_METHOD"] != "OPTIONS":
             raise UnauthorizedError.missing(state.config.realm)
@@ -67,8 +80,6 @@ def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
         )
         return
 
-    claims = token.claims()
-    user = state.loaders.check(token, claims)
     if fresh and not token.fresh and state.config.enable:
         raise UnauthorizedError.not_fresh(state.config.realm)
     if scopes and not token.identity.has_scopes(scopes) and state.config.enable:
@@ -81,16 +92,6 @@ def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
         _jwt_extended_jwt_header=token.header(),
         _jwt_extended_jwt_user=user,
         _jwt_extended_jwt_location=location,
-    )
-
-
-def _set_up_wrongly(state: State | None) -> Exception:
-    if state is None:
-        return RuntimeError(
-            "No CoreAuth on this app. Register it first: app.register_blueprint(CoreAuth())"
-        )
-    return ConfigError(
-        [("JWTManager", "was made after the CoreAuth: create it before register_blueprint()")]
     )
 
 
@@ -107,9 +108,20 @@ def _find(
         if not optional:
             raise UnauthorizedError.missing(state.config.realm)
     except UnauthorizedError:
-        if state.config.enable and not (state.config.disable_localhost and _is_local(environ)):
+        if not _is_open(state, environ):
             raise
     return None, None
+
+
+def check_session(state: State, claims: Mapping[str, t.Any]) -> None:
+    """Refuse a token whose session has ended, where access tokens are asked for theirs.
+
+    :raises UnauthorizedError: if it has, or if the token has none.
+    :raises ServiceUnavailableError: if the store of sessions is down.
+    """
+    sessions = state.sessions
+    if sessions is not None and sessions.always and not sessions.is_live(claims.get("sid")):
+        raise UnauthorizedError.invalid(state.config.realm)
 
 
 def sent_token(state: State, use: Use, environ: WSGIEnvironment) -> tuple[VerifiedToken, str] | None:
@@ -129,12 +141,20 @@ def sent_token(state: State, use: Use, environ: WSGIEnvironment) -> tuple[Verifi
     found = find_token(realm, refresh=use == "refresh")
     if found is None:
         return None
-    token = state.tokens.verify(found.token, use)
+    token = state.tokens.recall(f"Bearer {found.token}") if use == "access" else None
+    if token is None:
+        token = state.tokens.verify(found.token, use)
     if found.csrf is not None:
         expected = token.claims().get("csrf")
         if not isinstance(expected, str) or not hmac.compare_digest(expected.encode(), found.csrf.encode()):
             raise UnauthorizedError.invalid(realm)
     return token, found.location
+
+
+def _is_open(state: State, environ: WSGIEnvironment) -> bool:
+    """Whether a request needs no token."""
+    config = state.config
+    return not config.enable or (config.disable_localhost and _is_local(environ))
 
 
 def _is_local(environ: WSGIEnvironment) -> bool:

@@ -7,7 +7,7 @@ import logging
 import typing as t
 
 from flask_jwt_extended.exceptions import JWTExtendedException
-from jwt import PyJWTError
+from jwt import ExpiredSignatureError, InvalidTokenError
 from werkzeug.exceptions import HTTPException
 
 from .errors import ServiceUnavailableError
@@ -17,6 +17,8 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger("flask_core_auth")
 
+#: What is answered as it is raised: refusals of ours, of the app, and what flask-jwt-extended answers.
+REFUSALS = (HTTPException, JWTExtendedException, InvalidTokenError)
 #: When a failure of the app's own code may be over, in seconds.
 RETRY_AFTER = 5
 
@@ -30,9 +32,11 @@ def host_code(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (HTTPException, JWTExtendedException, PyJWTError):
-        raise
     except Exception as error:  # the app's code may raise anything
+        # flask-jwt-extended answers this one only with what it adds where it has decoded the token itself.
+        unanswered = isinstance(error, ExpiredSignatureError) and not hasattr(error, "jwt_data")
+        if isinstance(error, REFUSALS) and not unanswered:
+            raise
         logger.exception("The app's %s failed", name)
         raise ServiceUnavailableError(
             "A check of the application failed", retry_after=RETRY_AFTER

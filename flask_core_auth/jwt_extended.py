@@ -19,6 +19,7 @@ from jwt import InvalidSignatureError
 from . import compact
 from .errors import UnauthorizedError
 from .host_code import host_code
+from .state import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -73,14 +74,27 @@ class CoreJWTManager(JWTManager):
             and expires > time.time()
             and claims.get("iss") == self._realm
             and claims.get("usefor") == claims.get("type")
+            and self._is_of_live_session(claims)
         )
 
-    def _decode_jwt_from_config(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
+    def _is_of_live_session(self, claims: Mapping[str, t.Any]) -> bool:
+        # A refresh token serves only as long as its session, whichever view takes it.
+        sessions = State.of_app().sessions
+        if sessions is None or not (sessions.always or claims["type"] == "refresh"):
+            return True
+        return sessions.is_live(claims.get("sid"))
+
+    def _decode_jwt_from_config(
+        self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
+    ) -> dict[str, t.Any]:
+        if csrf_value is not None and not csrf_value.isascii():  # which flask-jwt-extended fails on
+            raise CSRFError("CSRF double submit tokens do not match")
         # The key loader is not shown the token, so it cannot tell which secret signed it: try each.
         for secret in self._secrets:
             reset = _signing_secret.set(secret)
             try:
-                return t.cast("dict[str, t.Any]", super()._decode_jwt_from_config(*args, **kwargs))
+                claims = super()._decode_jwt_from_config(encoded_token, csrf_value, allow_expired)
+                return t.cast("dict[str, t.Any]", claims)
             except InvalidSignatureError as error:
                 last = error
             finally:
@@ -129,6 +143,15 @@ def _texts(value: str | Iterable[str] | None) -> frozenset[str]:
     return frozenset((value,) if isinstance(value, str) else value or ())
 
 
+def _put_back(handlers: dict[type[Exception], t.Any], before: Mapping[type[Exception], t.Any]) -> None:
+    """Give back to the app what it handled before: init_app() replaces its handlers for some exceptions,
+    and adds such for subclasses of what it handled as a whole, which win over it."""
+    for error in [*handlers]:
+        if any(base in before for base in error.__mro__ if base is not Exception):
+            del handlers[error]
+    handlers.update(before)
+
+
 class Loaders:
     """The app's JWTManager, and what the app's own loaders on it say.
 
@@ -143,11 +166,10 @@ class Loaders:
             manager = CoreJWTManager(config)
             app.config.setdefault("JWT_DECODE_LEEWAY", compact.LEEWAY)
             app.config.setdefault("JWT_ENCODE_NBF", False)
-            # init_app() replaces the app's handlers for the exceptions that it handles, too.
             handlers = app.error_handler_spec[None][None]
             before = dict(handlers)
             manager.init_app(app)
-            handlers.update(before)
+            _put_back(handlers, before)
         self.manager = manager
         # What ours asks of a token has been asked when it was verified.
         self._own_verification = (
@@ -246,12 +268,19 @@ def _in_cookies(refresh: bool) -> tuple[object, str | None]:
 
 
 def _in_query_string(refresh: bool) -> tuple[object, str | None]:
-    return view_decorators._decode_jwt_from_query_string()
+    try:
+        return view_decorators._decode_jwt_from_query_string()
+    except UnicodeDecodeError:  # Werkzeug fails on a query string that is not UTF-8
+        raise NoAuthorizationError("No query string") from None
 
 
 def _in_json(refresh: bool) -> tuple[object, str | None]:
-    # flask-jwt-extended fails on JSON that is no object.
-    if not isinstance(request.get_json(silent=True), dict):
+    # flask-jwt-extended fails on JSON that is no object, or that is nested too deeply.
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:
+        body = None
+    if not isinstance(body, dict):
         raise NoAuthorizationError("No JSON object")
     return view_decorators._decode_jwt_from_json(refresh)
 

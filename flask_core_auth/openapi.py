@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .state import KEY
+from flask import current_app, jsonify
+
+from .decorators import auth_exempt
+from .state import KEY, State
 
 if t.TYPE_CHECKING:
-    from flask import Flask
+    from flask import Flask, Response
 
     from .config import AuthConfig
-    from .state import State
 
 Document = dict[str, t.Any]
 
@@ -76,6 +78,12 @@ def spec(app: Flask) -> Document:
             "securitySchemes": _security_schemes(app, state.config),
         },
     }
+
+
+@auth_exempt
+def serve() -> Response:
+    """The route ``GET <prefix>/openapi.json``."""
+    return jsonify(spec(current_app))
 
 
 def _name(status: int) -> str:
@@ -255,8 +263,8 @@ _OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "openapi"): _openapi,
     ("POST", "logout"): _logout,
     ("GET", "sessions"): _list_sessions,
-    ("DELETE", "sessions"): _end_sessions,
-    ("DELETE", "session"): _end_session,
+    ("DELETE", "end_sessions"): _end_sessions,
+    ("DELETE", "end_session"): _end_session,
 }
 
 

@@ -12,8 +12,10 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 _HASH_PREFIXES = ("scrypt:", "pbkdf2:", "$argon2")
 _WERKZEUG_HASH = re.compile(r"(?P<method>(?:scrypt|pbkdf2):[^$]*)\$[^$]+\$[0-9a-f]+")
-# Hashing a password takes at most this much memory; a typo in a cost must not exhaust the machine.
-_MAX_SCRYPT_BYTES = 2**30
+# Checking a password takes at most this much: a typo in a cost must not exhaust the machine.
+_MAX_BYTES = 2**30
+_MAX_PBKDF2_ITERATIONS = 10_000_000
+_MAX_ARGON2_PASSES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +82,24 @@ def _check_cost(method: str) -> None:
     try:
         if algorithm == "scrypt":
             n, r, p = map(int, cost)
-            if n < 2 or n & (n - 1) or r < 1 or p < 1 or 132 * n * r * p > _MAX_SCRYPT_BYTES:
+            memory = 132 * n * r * p  # what Werkzeug lets OpenSSL have
+            if n < 2 or n & (n - 1) or r < 1 or p < 1 or memory > _MAX_BYTES:
+                raise ValueError
+            # OpenSSL's own bounds, which it would fail on at each login (RFC 7914, 6 has the first).
+            if n.bit_length() > 16 * r or 128 * r * (n + p + 2) > memory:
                 raise ValueError
         else:
             digest, iterations = cost
-            if digest not in hashlib.algorithms_available or int(iterations) < 1:
+            if int(iterations) > _MAX_PBKDF2_ITERATIONS:
                 raise ValueError
+            # Not every digest that hashlib knows serves here.
+            hashlib.pbkdf2_hmac(digest, b"", b"", min(int(iterations), 1))
     except ValueError:
-        raise ValueError(f"is a password hash with a cost that cannot be used: {method!r}") from None
+        # Not shown: it may be a password in plain text after all.
+        raise ValueError(
+            "is a password hash with a cost that cannot be used: scrypt:N:r:p or pbkdf2:digest:iterations"
+            " is expected before the first $"
+        ) from None
 
 
 def _argon2_method(text: str) -> str:
@@ -96,9 +108,16 @@ def _argon2_method(text: str) -> str:
     from argon2.exceptions import InvalidHashError
 
     try:
-        extract_parameters(text)
+        cost = extract_parameters(text)
     except InvalidHashError:
         raise ValueError("begins like an argon2 hash but is not one") from None
+    kibibytes, lanes = cost.memory_cost, cost.parallelism
+    if (
+        not 8 * lanes <= kibibytes <= _MAX_BYTES // 1024
+        or lanes < 1
+        or not 1 <= cost.time_cost <= _MAX_ARGON2_PASSES
+    ):
+        raise ValueError("is an argon2 hash with a cost that cannot be used")
     return text.rpartition("$")[0].rpartition("$")[0]
 
 

@@ -127,9 +127,7 @@ def storage_options(uri: str) -> dict[str, t.Any]:
 
             options["retry"] = Retry(NoBackoff(), 0)
         return options
-    if scheme == "memcached":
-        return {"timeout": STORAGE_TIMEOUT, "connect_timeout": STORAGE_TIMEOUT}
-    return {}
+    return {"timeout": STORAGE_TIMEOUT, "connect_timeout": STORAGE_TIMEOUT}  # memcached
 
 
 _Counter = tuple["RateLimitItem", str]

@@ -1,0 +1,430 @@
+// What happens on the page. The tokens live in this module's memory: in no storage and no cookie.
+
+const { prefix } = document.querySelector("main").dataset;
+const byId = (id) => document.getElementById(id);
+const form = document.forms[0];
+const withSessions = byId("sessions") !== null;
+
+/** The two tokens, decoded, while somebody is logged in. */
+let tokens = null;
+
+// Talking to the API
+
+/** Send a request and have its answer, whatever it is; no answer at all has the status 0. */
+async function call(method, url, { token, json } = {}) {
+  const headers = {};
+  if (token) headers.Authorization = `Bearer ${token.raw}`;
+  if (json) headers["Content-Type"] = "application/json";
+  try {
+    const response = await fetch(url, {
+      method,
+      headers,
+      body: json && JSON.stringify(json),
+      cache: "no-store",
+      credentials: "omit",
+      signal: AbortSignal.timeout(20_000),
+    });
+    const text = await response.text();
+    return { status: response.status, ok: response.ok, headers: response.headers, text, body: parse(text) };
+  } catch {
+    return { status: 0, ok: false, headers: new Headers(), text: "", body: null };
+  }
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** What an answer says went wrong. */
+function inWords(answer) {
+  if (answer.status === 0) return "The server cannot be reached. Is it still running?";
+  const details = answer.body?.details;
+  if (Array.isArray(details) && details.length) return `${details.join(". ")}.`;
+  return `The server answered ${answer.status} and did not say why.`;
+}
+
+let busy = false;
+
+/** Only one thing at a time may change who is logged in; what is clicked meanwhile is dropped. */
+function alone(action) {
+  return async (event) => {
+    event.preventDefault();
+    if (busy) return;
+    busy = true;
+    document.body.setAttribute("aria-busy", "true");
+    try {
+      await action();
+    } finally {
+      busy = false;
+      document.body.removeAttribute("aria-busy");
+    }
+  };
+}
+
+// Tokens
+
+function decode(raw) {
+  const parts = raw.split(".");
+  const [header, payload] = parts.slice(0, 2).map((part) => {
+    const binary = atob(part.replaceAll("-", "+").replaceAll("_", "/"));
+    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes));
+  });
+  const lifetime = (payload.exp - payload.iat) * 1000;
+  // Counted from now and not from `iat`: this device's clock may be wrong, its pace is not.
+  return { raw, parts, header, payload, lifetime, expires: Date.now() + lifetime };
+}
+
+/** What the claims mean, in the order in which they are shown. */
+const MEANINGS = {
+  alg: () => "how it is signed",
+  typ: () => "a JSON Web Token",
+  iss: () => "issuer: the realm of this app",
+  sub: () => "subject: who logged in",
+  idp: (value) => {
+    if (value === "local") return "who vouches: the app’s config";
+    return value === "host" ? "who vouches: the app" : "who vouches: a tenant";
+  },
+  scope: (value) => (value === "*" ? "what it may do: everything" : "what it may do"),
+  usefor: (value) => (value === "access" ? "opens routes" : "fetches access tokens"),
+  type: () => "the same for flask-jwt-extended",
+  fresh: (value, { usefor }) => {
+    if (usefor === "refresh") return "only access tokens are";
+    return value ? "straight from a login" : "not straight from a login";
+  },
+  iat: (value) => ["issued ", moment(value)],
+  nbf: (value) => ["not valid before ", moment(value)],
+  exp: (value) => ["expires ", moment(value)],
+  exi: (value) => `lives ${span(value)}`,
+  jti: () => "the token’s own ID",
+  sid: () => "the session it belongs to",
+  cred: () => "spoiled by a new password",
+  csrf: () => "guards it in a cookie",
+};
+const ORDER = Object.keys(MEANINGS);
+
+/** Seconds since the epoch, or a date in ISO 8601, as local time; the day only where it is not today. */
+function moment(value) {
+  const date = new Date(typeof value === "number" ? value * 1000 : value);
+  const today = date.toDateString() === new Date().toDateString();
+  const text = date.toLocaleString([], { dateStyle: today ? undefined : "medium", timeStyle: "medium" });
+  return make("time", { datetime: date.toISOString() }, text);
+}
+
+/** 600 seconds are 10 minutes. */
+function span(seconds) {
+  const units = { day: 86400, hour: 3600, minute: 60, second: 1 };
+  const [unit, size] = Object.entries(units).find(([, size]) => seconds % size === 0);
+  const count = seconds / size;
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+}
+
+/** 61,000 milliseconds are 1:01. */
+function clock(milliseconds) {
+  const total = Math.ceil(milliseconds / 1000);
+  const [days, hours, minutes, seconds] = [total / 86400, (total / 3600) % 24, (total / 60) % 60, total % 60];
+  const digits = (number) => String(Math.floor(number)).padStart(2, "0");
+  const long = `${Math.floor(hours)}:${digits(minutes)}:${digits(seconds)}`;
+  if (total >= 86400) return `${Math.floor(days)} d ${long}`;
+  return total >= 3600 ? long : `${Math.floor(minutes)}:${digits(seconds)}`;
+}
+
+// Showing things
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** Leave an element alone that says it already: each change is read aloud, or drawn. */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** One row of a list: a name, its value, and what it means. */
+function row(name, value, kind, ...note) {
+  return make(
+    "div",
+    {},
+    make("dt", {}, name),
+    make("dd", { class: kind }, value),
+    ...(note.length ? [make("dd", { class: "note" }, ...note)] : []),
+  );
+}
+
+function claimRows(claims, payload) {
+  const place = ([name]) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+  return Object.entries(claims)
+    .sort((one, other) => place(one) - place(other))
+    .map(([name, value]) => {
+      const note = ORDER.includes(name) ? [MEANINGS[name](value, payload)].flat() : [];
+      return row(name, JSON.stringify(value), typeof value, ...note);
+    });
+}
+
+/** Say that something went well, in the place where it was asked for. */
+function tell(place, text = "") {
+  byId(`${place}-problem`).replaceChildren();
+  byId(`${place}-news`).textContent = text;
+}
+
+/** Until when to wait, by the element that counts it down. */
+const waits = new Map();
+
+/** Say what went wrong and, if the answer tells how long to wait, count that down. */
+function complain(place, answer, advice = "") {
+  tell(place);
+  const problem = byId(`${place}-problem`);
+  problem.textContent = [inWords(answer), advice].filter(Boolean).join(" ");
+  const seconds = Number(answer.headers.get("Retry-After"));
+  if (seconds > 0) {
+    const timer = make("span", { role: "timer" });
+    waits.set(timer, Date.now() + seconds * 1000);
+    problem.append(" Try again in ", timer, ".");
+    tick();
+  }
+}
+
+/** Show who is logged in, and with what. */
+function show() {
+  const loggedIn = tokens !== null;
+  byId("login").hidden = loggedIn;
+  byId("account").hidden = !loggedIn;
+  byId("tokens").querySelector(".empty").hidden = loggedIn;
+  byId("tokens").querySelector(".cards").hidden = !loggedIn;
+  if (withSessions) byId("sessions").hidden = !loggedIn;
+  byId("account-name").textContent = tokens?.access.payload.sub ?? "";
+  for (const id of ["access", "refresh"]) showToken(id, tokens?.[id]);
+  tick();
+}
+
+/** Show a token, or clear what was shown of the last: what is only hidden is still there. */
+function showToken(id, token) {
+  const card = byId(`${id}-token`);
+  for (const part of ["header", "payload"]) {
+    const rows = token ? claimRows(token[part], token.payload) : [];
+    card.querySelector(`[data-part=${part}]`).replaceChildren(...rows);
+  }
+  card.querySelectorAll(".raw span").forEach((segment, index) => {
+    segment.textContent = token?.parts[index] ?? "";
+  });
+  const until = byId(`${id}-meter`).querySelector(".until");
+  until.replaceChildren(...(token ? ["until ", moment(token.expires / 1000)] : []));
+}
+
+/** Bring everything that counts down up to date. */
+function tick() {
+  const now = Date.now();
+  for (const [id, token] of Object.entries(tokens ?? {})) countDown(id, token, token.expires - now);
+  for (const [timer, until] of waits) {
+    if (!timer.isConnected) waits.delete(timer);
+    else if (until > now) write(timer, clock(until - now));
+    else timer.parentElement.replaceChildren("You can try again now.");
+  }
+}
+
+const EXPIRED = {
+  access: "The access token has expired: refresh it.",
+  refresh: "The refresh token has expired: log out, and in again.",
+};
+
+function countDown(id, token, left) {
+  const expired = left <= 0;
+  const meter = byId(`${id}-meter`);
+  if (expired && !meter.classList.contains("expired")) tell("account", EXPIRED[id]);
+  meter.classList.toggle("expired", expired);
+  meter.querySelector("progress").value = Math.max(left, 0) / token.lifetime;
+  write(meter.querySelector(".left"), expired ? "expired" : clock(left));
+
+  const tag = byId(`${id}-token`).querySelector(".tag");
+  let state = "";
+  if (expired) state = "expired";
+  else if (id === "access") state = token.payload.fresh ? "fresh" : "not fresh";
+  write(tag, state);
+  tag.dataset.state = state;
+  tag.hidden = !state;
+}
+
+// Logging in and out
+
+async function logIn() {
+  const { username, password } = form.elements;
+  const credentials = { username: username.value, password: password.value };
+  const answer = await call("POST", `${prefix}/login`, { json: credentials });
+  if (!answer.ok) {
+    complain("login", answer);
+    password.select();
+    return;
+  }
+  tokens = { access: decode(answer.body.access_token), refresh: decode(answer.body.refresh_token) };
+  form.reset();
+  tell("login");
+  tell("account");
+  forgetAnswer();
+  show();
+  byId("account-name").focus();
+  await listSessions();
+}
+
+async function refresh() {
+  const answer = await call("GET", `${prefix}/login/refresh`, { token: tokens.refresh });
+  if (!answer.ok) {
+    const refused = answer.status === 401;
+    complain("account", answer, refused ? "This refresh token is of no more use: log out, and in again." : "");
+    return;
+  }
+  tokens.access = decode(answer.body.access_token);
+  let news = "A new access token. It comes from a refresh and not from a login, so it is not fresh.";
+  const next = answer.body.refresh_token ?? tokens.refresh.raw;
+  if (next !== tokens.refresh.raw) {
+    tokens.refresh = decode(next);
+    news += " The refresh token was replaced, too.";
+  }
+  show();
+  tell("account", news);
+  await listSessions();
+}
+
+async function logOut() {
+  if (!withSessions) {
+    leave("Logged out. Neither side keeps the tokens; a copy would be accepted until it expires.");
+    return;
+  }
+  // The refresh token, which outlives the other: an expired token ends no session.
+  const answer = await call("POST", `${prefix}/logout`, { token: tokens.refresh });
+  if (answer.ok || answer.status === 401) leave("Logged out. The session is ended, and its refresh token too.");
+  else complain("account", answer);
+}
+
+/** Drop the tokens, and say why. */
+function leave(why) {
+  tokens = null;
+  forgetAnswer();
+  if (withSessions) byId("sessions").querySelector("ul").replaceChildren();
+  show();
+  tell("login", why);
+  form.elements.username.focus();
+}
+
+// Routes
+
+/** What the error in an answer's challenge (RFC 6750, RFC 9470) means for whoever looks at this page. */
+const ADVICE = {
+  invalid_token: "Refresh, and call it again.",
+  insufficient_user_authentication: "This access token comes from a refresh. Log out, and in again.",
+  insufficient_scope: "This user has no such scope: log in as another.",
+};
+const HEADERS = ["WWW-Authenticate", "Retry-After", "Content-Type"];
+let calls = 0;
+
+async function callRoute(button) {
+  const number = ++calls;
+  const { url } = button.dataset;
+  const answer = await call("GET", url, { token: tokens?.access });
+  if (number !== calls) return; // another was called meanwhile
+  const kind = answer.ok ? "good" : "bad";
+  const mark = button.querySelector("b");
+  mark.textContent = answer.status || "–";
+  mark.className = kind;
+  showAnswer(url, answer, kind);
+}
+
+function showAnswer(url, answer, kind) {
+  const panel = byId("answer");
+  panel.hidden = false;
+  panel.className = `card ${kind}`;
+  const phrase = answer.ok ? "OK" : (answer.body?.message ?? "");
+  const status = answer.status ? `${answer.status} ${phrase}` : "No answer";
+  panel.querySelector(".status").replaceChildren(make("b", {}, status), ` ${url}`);
+  panel.querySelector(".words").textContent = answer.ok ? "" : `${inWords(answer)} ${advice(answer)}`;
+  const headers = HEADERS.filter((name) => answer.headers.has(name));
+  panel
+    .querySelector("[data-part=headers]")
+    .replaceChildren(...headers.map((name) => row(name, answer.headers.get(name), "header")));
+  const body = panel.querySelector("pre");
+  body.textContent = answer.body === null ? answer.text : JSON.stringify(answer.body, null, 2);
+  body.hidden = !answer.text;
+  panel.scrollIntoView({ block: "nearest" });
+}
+
+function advice(answer) {
+  const challenge = answer.headers.get("WWW-Authenticate");
+  if (challenge === null) return "";
+  const error = /error="([^"]*)"/.exec(challenge);
+  return error ? (ADVICE[error[1]] ?? "") : "No token was sent: log in first.";
+}
+
+function forgetAnswer() {
+  calls++;
+  const panel = byId("answer");
+  panel.hidden = true;
+  panel.querySelectorAll("p, dl, pre").forEach((part) => part.replaceChildren());
+  document.querySelectorAll(".routes b").forEach((mark) => mark.replaceChildren());
+}
+
+// Sessions
+
+/** List the sessions anew, and tell whether that went well. */
+async function listSessions() {
+  if (!withSessions) return true;
+  const answer = await call("GET", `${prefix}/sessions`, { token: tokens.access });
+  if (answer.ok) {
+    tell("sessions");
+    byId("sessions").querySelector("ul").replaceChildren(...answer.body.sessions.map(sessionItem));
+  } else complainOfSessions(answer);
+  return answer.ok;
+}
+
+function sessionItem(session) {
+  const address = session.address ?? "unknown address";
+  const end = make("button", { "aria-label": `End the session from ${address}` }, "End");
+  end.addEventListener("click", alone(() => endSession(session)));
+  const times = ["since ", moment(session.created_at), ", last used ", moment(session.last_used_at)];
+  return make(
+    "li",
+    {},
+    make("p", {}, address, ...(session.current ? [" ", make("span", { class: "tag" }, "this one")] : [])),
+    end,
+    make("small", { class: "agent" }, session.user_agent ?? "unknown program"),
+    make("small", {}, ...times, ", ends ", moment(session.expires_at)),
+  );
+}
+
+async function endSession({ id, current }) {
+  const url = `${prefix}/sessions/${encodeURIComponent(id)}`;
+  const answer = await call("DELETE", url, { token: tokens.access });
+  if (!answer.ok) complainOfSessions(answer);
+  else if (current) leave("You have ended this page’s own session.");
+  else {
+    byId("sessions-title").focus();
+    if (await listSessions()) tell("sessions", "The session is ended.");
+  }
+}
+
+async function endSessions() {
+  const answer = await call("DELETE", `${prefix}/sessions`, { token: tokens.access });
+  if (answer.ok) leave("All your sessions are ended, this page’s own too.");
+  else complainOfSessions(answer);
+}
+
+function complainOfSessions(answer) {
+  complain("sessions", answer, answer.status === 401 ? "Refresh first." : "");
+}
+
+form.addEventListener("submit", alone(logIn));
+byId("refresh").addEventListener("click", alone(refresh));
+byId("logout").addEventListener("click", alone(logOut));
+for (const button of document.querySelectorAll(".routes button")) {
+  button.addEventListener("click", () => callRoute(button));
+}
+if (withSessions) {
+  byId("reload-sessions").addEventListener("click", alone(listSessions));
+  byId("end-sessions").addEventListener("click", alone(endSessions));
+}
+setInterval(tick, 250);

@@ -1,0 +1,48 @@
+"""What a client logs in with."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from .tokens import is_bearer
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Either a user name and a password, or an Auth0 access token, or nothing.
+
+    :param auth0_token: the token, or a function that returns one that is current.
+    :raises ValueError: if they do not fit together.
+    """
+
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    auth0_token: str | t.Callable[[], str] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if bool(self.username) != bool(self.password):
+            raise ValueError("username and password belong together")
+        if self.username and self.auth0_token:
+            raise ValueError("Log in either with username and password or with auth0_token")
+        if isinstance(self.auth0_token, str) and self.auth0_token:
+            _check_auth0_token(self.auth0_token)
+
+    def __bool__(self) -> bool:
+        return bool(self.username or self.auth0_token)
+
+    def current_auth0_token(self) -> str | None:
+        """The Auth0 token to log in with, ``None`` if it is done with a password.
+
+        :raises ValueError: if the function returned something that is no token.
+        """
+        if not callable(self.auth0_token):
+            return self.auth0_token or None
+        token = self.auth0_token()
+        _check_auth0_token(token)
+        return token
+
+
+def _check_auth0_token(token: object) -> None:
+    if not is_bearer(token):
+        raise ValueError("auth0_token is no bearer token (is there a space or a line break in it?)")

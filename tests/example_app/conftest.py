@@ -1,0 +1,140 @@
+"""A browser that looks at the example app, and does not overlook anything that goes wrong there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from . import stage
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, ConsoleMessage, Request, Response
+
+expect.set_options(timeout=20_000)
+
+
+class Visit:
+    """A page at the example app, and all that went wrong on it.
+
+    :param page: the browser's page.
+    :param address: where the app is.
+    """
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.failures: list[str] = []
+        self.expected: list[str] = []
+        self._console: list[tuple[str, str]] = []
+        self._other: list[str] = []
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self._other.append(f"exception: {error}"))
+        page.on("request", self._on_request)
+        page.on("requestfailed", self._on_request_failed)
+        page.on("response", self._on_response)
+        page.goto(f"{address}/")
+
+    def expect_failure(self, *failures: str) -> None:
+        """Announce failed requests, such as ``"401 /api/v3/profile"``; any others fail the test."""
+        self.expected += failures
+
+    def log_in(self, username: str = "admin", password: str = stage.PASSWORD) -> None:
+        """Log in, and wait until the page shows it."""
+        self.enter(username, password)
+        expect(self.page.get_by_role("heading", level=2, name=username, exact=True)).to_be_visible()
+
+    def enter(self, username: str, password: str) -> None:
+        """Fill in the form and send it."""
+        self.page.get_by_label("Username").fill(username)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Log in").click()
+
+    def call(self, path: str) -> None:
+        """Press a route's button, and wait for the answer."""
+        self.page.get_by_role("button", name=path).click()
+        expect(self.page.locator("#answer .status")).to_contain_text(path)
+
+    def verify(self) -> None:
+        """Fail if anything went wrong that was not announced, or if the page stored anything."""
+        # Chromium logs each failed fetch: those of the announced failures are no news.
+        failed = {failure.partition(" ")[2] for failure in self.expected}
+        console = [
+            text
+            for text, path in self._console
+            if not (text.startswith("error: Failed to load resource") and path in failed)
+        ]
+        assert (self.failures, console, self._other) == (self.expected, [], [])
+        stored = self.page.evaluate(
+            "async () => [localStorage.length, sessionStorage.length, (await indexedDB.databases()).length,"
+            " (await caches.keys()).length]"
+        )
+        assert stored == [0, 0, 0, 0]
+        assert self.page.context.cookies() == []
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        path = urlsplit(message.location.get("url", "")).path
+        self._console.append((f"{message.type}: {message.text}", path))
+
+    def _on_request(self, request: Request) -> None:
+        if not request.url.startswith(f"{self.address}/"):
+            self._other.append(f"request to elsewhere: {request.url}")
+
+    def _on_request_failed(self, request: Request) -> None:
+        self.failures.append(f"{request.failure} {urlsplit(request.url).path}")
+
+    def _on_response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.failures.append(f"{response.status} {urlsplit(response.url).path}")
+
+
+# Not for the whole session: as long as playwright runs, so does an event loop in this thread, and tests
+# elsewhere that start one of their own would fail.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if stage.CHROMIUM is None:
+        missing = "Chromium is not installed (Debian: apt-get install chromium)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with stage.open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Where the example app is served."""
+    with stage.serve(CORE_API_AUTH_LOGIN_LIMIT="1000/minute") as address:
+        yield address
+
+
+@pytest.fixture
+def visiting(browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """Visit an address in a new context, which further arguments describe; verified in the end."""
+    with contextlib.ExitStack() as stack:
+        visits = []
+
+        def open_page(address: str, **context: t.Any) -> Visit:
+            page = stack.enter_context(browser.new_context(**context)).new_page()
+            visits.append(Visit(page, address))
+            return visits[-1]
+
+        yield open_page
+        for visit in visits:
+            visit.verify()
+
+
+@pytest.fixture
+def visit(visiting: Callable[..., Visit], address: str) -> Visit:
+    return visiting(address)
+
+
+@pytest.fixture
+def page(visit: Visit) -> Page:
+    return visit.page

@@ -1,0 +1,51 @@
+"""Take the documentation's pictures of the example app: ``python -m tests.example_app.screenshots``."""
+
+from __future__ import annotations
+
+import typing as t
+
+from playwright.sync_api import Page, expect
+
+from . import stage
+
+PICTURES = stage.ROOT / "docs" / "_static"
+WIDE = {"width": 1280, "height": 1470}
+CONTEXTS: dict[str, dict[str, t.Any]] = {
+    "page-light": {"viewport": WIDE, "color_scheme": "light"},
+    "page-dark": {"viewport": WIDE, "color_scheme": "dark"},
+    "page-phone": {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2},
+}
+
+
+def main() -> None:
+    with stage.serve() as address, stage.open_browser() as browser:
+        for name, context in CONTEXTS.items():
+            page = browser.new_page(locale="en-GB", **context)
+            page.goto(address)
+            tell_the_story(page)
+            page.screenshot(path=PICTURES / f"{name}.png")
+            page.close()
+
+
+def tell_the_story(page: Page) -> None:
+    """Log in, refresh some minutes later, and be refused for a token that is not fresh."""
+    page.clock.install()
+    page.reload()
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill(stage.PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="admin", exact=True)).to_be_visible()
+    page.get_by_role("button", name="/api/v3/profile").click()
+    expect(page.locator("#answer")).to_contain_text("200 OK")
+    page.clock.fast_forward(7 * 60_000)
+    page.get_by_role("button", name="Refresh", exact=True).click()
+    expect(page.locator("#account-news")).to_contain_text("not fresh")
+    page.clock.fast_forward(3 * 60_000)
+    page.get_by_role("button", name="/api/v3/secrets").click()
+    expect(page.locator("#answer")).to_contain_text("A fresh login is required")
+    page.mouse.move(0, 0)
+    page.evaluate("scrollTo(0, 0)")
+
+
+if __name__ == "__main__":
+    main()

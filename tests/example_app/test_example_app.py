@@ -1,0 +1,177 @@
+"""The example app's routes and config, without a browser."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+import pytest
+
+from example_app import create_app, demo
+
+if t.TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+PASSWORD = "correct horse battery staple"
+CONFIG = {
+    "API_AUTH_USERNAME": "admin",
+    "API_AUTH_PASSWORD": PASSWORD,
+    "API_AUTH_USERS": {"viewer": {"password": PASSWORD}},
+    "API_AUTH_JWT_SECRET": "a-secret-of-at-least-thirty-two-bytes",
+}
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    return create_app(CONFIG).test_client()
+
+
+def log_in(client: FlaskClient, username: str) -> dict[str, str]:
+    answer = client.post("/api/login", json={"username": username, "password": PASSWORD})
+    assert answer.status_code == 200
+    return t.cast("dict[str, str]", answer.json)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+ADMIN = {"/ping": 200, "/profile": 200, "/secrets": 200, "/admin": 200}
+VIEWER = {"/ping": 200, "/profile": 200, "/secrets": 200, "/admin": 403}
+NOBODY = {"/ping": 200, "/profile": 401, "/secrets": 401, "/admin": 401}
+
+
+@pytest.mark.parametrize(("username", "statuses"), [("admin", ADMIN), ("viewer", VIEWER), (None, NOBODY)])
+def test_who_reaches_which_route(
+    client: FlaskClient, username: str | None, statuses: dict[str, int]
+) -> None:
+    headers = bearer(log_in(client, username)["access_token"]) if username else {}
+    answers = {path: client.get(f"/api/v3{path}", headers=headers) for path in statuses}
+    assert {path: answer.status_code for path, answer in answers.items()} == statuses
+
+
+def test_refreshed_token_reaches_all_but_the_fresh_route(client: FlaskClient) -> None:
+    tokens = log_in(client, "admin")
+    refreshed = client.get("/api/login/refresh", headers=bearer(tokens["refresh_token"])).json
+    assert refreshed is not None
+    headers = bearer(refreshed["access_token"])
+    statuses = {path: client.get(f"/api/v3{path}", headers=headers).status_code for path in ADMIN}
+    assert statuses == {**ADMIN, "/secrets": 401}
+
+
+def test_profile_tells_who_one_is(client: FlaskClient) -> None:
+    headers = bearer(log_in(client, "viewer")["access_token"])
+    assert client.get("/api/v3/profile", headers=headers).json == {
+        "subject": "viewer",
+        "idp": "local",
+        "scopes": [],
+    }
+
+
+def test_config_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORE_API_AUTH_USERNAME", "root")
+    monkeypatch.setenv("CORE_API_AUTH_PASSWORD", PASSWORD)
+    monkeypatch.setenv("CORE_API_AUTH_JWT_SECRET", CONFIG["API_AUTH_JWT_SECRET"])
+    client = create_app().test_client()
+    headers = bearer(log_in(client, "root")["access_token"])
+    assert client.get("/api/v3/admin", headers=headers).json == {"welcome": "root"}
+
+
+def test_about_tells_how_to_log_in(client: FlaskClient) -> None:
+    assert client.get("/api").json == {
+        "app": "flask-core-auth-example",
+        "auths": ["localjwt"],
+        "version": {"number": "1.0.0"},
+    }
+
+
+# The page, as far as the server goes
+
+
+def test_page_offers_every_route_with_its_purpose(client: FlaskClient) -> None:
+    page = client.get("/").text
+    for path in ADMIN:
+        assert f'data-url="/api/v3{path}"' in page
+    assert "Only with the scope admin." in page
+
+
+def test_page_works_below_a_path(client: FlaskClient) -> None:
+    page = client.get("/", base_url="http://localhost/below/").text
+    assert 'data-prefix="/below/api"' in page
+    assert 'src="/below/static/app.js"' in page
+
+
+def test_page_holds_no_inline_script_or_style(client: FlaskClient) -> None:
+    page = client.get("/").text
+    assert page.count("<script") == page.count('<script type="module" src="') == 1
+    assert "<style" not in page
+    assert " style=" not in page
+    assert " on" not in "".join(part.partition(">")[0] for part in page.split("<"))
+
+
+@pytest.mark.parametrize("path", ["/", "/static/app.js", "/api/v3/ping", "/api/v3/profile", "/nowhere"])
+def test_every_answer_carries_the_hardening_headers(client: FlaskClient, path: str) -> None:
+    with client.get(path) as answer:  # a static file stays open as long as its answer
+        headers = answer.headers
+    policy = dict(directive.split(" ", 1) for directive in headers["Content-Security-Policy"].split("; "))
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self'",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+def test_view_may_set_a_policy_of_its_own() -> None:
+    app = create_app(CONFIG)
+    app.add_url_rule("/own", view_func=lambda: ("", {"Content-Security-Policy": "default-src 'self'"}))
+    assert app.test_client().get("/own").headers["Content-Security-Policy"] == "default-src 'self'"
+
+
+# make demo
+
+
+@pytest.fixture
+def start_demo(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., list[str]]:
+    """Run the demo up to where it becomes gunicorn, and give gunicorn's command line."""
+
+    def start(**environ: str) -> list[str]:
+        commands: list[list[str]] = []
+        monkeypatch.setattr(os, "environ", environ)
+        monkeypatch.setattr(os, "execv", lambda _, command: commands.append(command))
+        demo.main()
+        (command,) = commands
+        return command
+
+    return start
+
+
+def test_demo_makes_a_password_and_prints_it(
+    start_demo: t.Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = start_demo()
+    assert command[command.index("--bind") + 1] == "127.0.0.1:8080"
+    printed = capsys.readouterr().out
+    assert f"user 'admin', password {os.environ['CORE_API_AUTH_PASSWORD']!r}" in printed
+    assert "http://127.0.0.1:8080" in printed
+    assert os.environ["CORE_API_AUTH_JWT_SECRET"] not in printed
+
+
+def test_demo_keeps_what_the_environment_says(
+    start_demo: t.Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = start_demo(
+        DEMO_ADDRESS="127.0.0.1:9999", CORE_API_AUTH_USERNAME="root", CORE_API_AUTH_PASSWORD=PASSWORD
+    )
+    assert command[command.index("--bind") + 1] == "127.0.0.1:9999"
+    assert os.environ["CORE_API_AUTH_USERNAME"] == "root"
+    assert "user 'root'" in capsys.readouterr().out

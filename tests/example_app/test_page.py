@@ -1,0 +1,440 @@
+"""The page, in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import typing as t
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Browser, Error, Locator, Page, expect
+
+from . import stage
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .conftest import Visit
+
+ROUTES = ("/api/v3/ping", "/api/v3/profile", "/api/v3/secrets", "/api/v3/admin")
+PHONE: dict[str, t.Any] = {
+    "viewport": {"width": 360, "height": 740},
+    "is_mobile": True,
+    "has_touch": True,
+    "device_scale_factor": 2,
+}
+
+
+def left(page: Page, name: str) -> Locator:
+    return page.get_by_role("timer", name=name)
+
+
+def shown_claims(card: Locator, part: str) -> dict[str, t.Any]:
+    rows = card.locator(f"[data-part={part}] > div")
+    names, values = rows.locator("dt"), rows.locator("dd:not(.note)")
+    return dict(zip(names.all_inner_texts(), map(json.loads, values.all_inner_texts()), strict=True))
+
+
+def decode(segment: str) -> dict[str, t.Any]:
+    claims: dict[str, t.Any] = json.loads(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
+    return claims
+
+
+# Logging in
+
+
+def test_log_in_by_keyboard_alone(page: Page) -> None:
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Username")).to_be_focused()
+    page.keyboard.type("admin")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Password")).to_be_focused()
+    page.keyboard.type(stage.PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="admin", exact=True)).to_be_focused()
+    stops = []
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate("document.activeElement.id || document.activeElement.dataset.url"))
+    assert stops == ["refresh", "logout", *ROUTES]
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer .status")).to_have_text("200 OK /api/v3/admin")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#access-token .raw")).to_be_visible()
+
+
+def test_focus_is_always_visible(visit: Visit) -> None:
+    page = visit.page
+    outline = (
+        "() => { const style = getComputedStyle(document.activeElement);"
+        " return [document.activeElement.tagName, style.outlineStyle, style.outlineWidth]; }"
+    )
+    seen = []
+    for _ in range(7):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate(outline))
+    visit.log_in()
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate(outline))
+    assert {tag for tag, *_ in seen} == {"INPUT", "BUTTON", "SUMMARY"}
+    assert all(style == ["solid", "2px"] for _, *style in seen)
+
+
+def test_form_is_known_to_password_managers(page: Page) -> None:
+    expect(page.get_by_label("Username")).to_have_attribute("autocomplete", "username")
+    expect(page.get_by_label("Password")).to_have_attribute("autocomplete", "current-password")
+    expect(page.get_by_label("Password")).to_have_attribute("type", "password")
+
+
+def test_password_leaves_the_page_after_login(visit: Visit) -> None:
+    visit.log_in()
+    expect(visit.page.locator("#password")).to_have_value("")
+
+
+def test_wrong_password_is_told_in_words(visit: Visit) -> None:
+    visit.expect_failure("403 /api/login")
+    visit.enter("admin", "wrong")
+    expect(visit.page.get_by_role("alert")).to_have_text("Wrong username or password.")
+    expect(visit.page.get_by_label("Password")).to_be_focused()
+    visit.log_in()
+    expect(visit.page.locator("#login-problem")).to_be_empty()
+
+
+def test_too_many_failures_count_the_wait_down(visiting: Callable[..., Visit]) -> None:
+    with stage.serve(CORE_API_AUTH_LOGIN_LIMIT="1/minute") as address:
+        visit = visiting(address)
+        page = visit.page
+        page.clock.install()
+        page.reload()
+        visit.expect_failure("403 /api/login", "429 /api/login")
+        visit.enter("admin", "wrong")
+        expect(page.get_by_role("alert")).to_contain_text("Wrong")
+        visit.enter("admin", "wrong")
+        alert = page.get_by_role("alert")
+        expect(alert).to_have_text(re.compile(r"Too many failed logins.*\. Try again in (0:\d\d|1:00)\."))
+        before = alert.get_by_role("timer").inner_text()
+        page.clock.fast_forward(2_000)
+        expect(alert.get_by_role("timer")).not_to_have_text(before)
+        page.clock.fast_forward(60_000)
+        expect(alert).to_have_text("You can try again now.")
+
+
+def test_server_that_is_gone_is_told(visiting: Callable[..., Visit]) -> None:
+    with stage.serve() as address:
+        visit = visiting(address)
+        visit.log_in()
+    refused = "net::ERR_CONNECTION_REFUSED"
+    visit.expect_failure(f"{refused} /api/login/refresh", f"{refused} /api/v3/ping")
+    page = visit.page
+    page.get_by_role("button", name="Refresh", exact=True).click()
+    expect(page.get_by_role("alert")).to_have_text("The server cannot be reached. Is it still running?")
+    visit.call("/api/v3/ping")
+    expect(page.locator("#answer")).to_contain_text("No answer")
+    expect(page.locator("#answer")).to_contain_text("The server cannot be reached.")
+
+
+# Tokens
+
+
+def test_tokens_are_shown_as_they_are(visit: Visit) -> None:
+    visit.log_in()
+    for name in ("access-token", "refresh-token"):
+        card = visit.page.locator(f"#{name}")
+        raw = (card.locator(".raw").text_content() or "").split(".")
+        assert shown_claims(card, "header") == decode(raw[0]) == {"alg": "HS256", "typ": "JWT"}
+        payload = shown_claims(card, "payload")
+        assert payload == decode(raw[1])
+        assert payload["sub"] == "admin"
+        assert f"{payload['usefor']}-token" == name
+    expect(visit.page.locator("#access-token header")).to_contain_text("fresh")
+
+
+def test_every_claim_of_ours_is_explained(visit: Visit) -> None:
+    visit.log_in()
+    rows = visit.page.locator(".card .claims[data-part=payload] > div")
+    assert rows.count() > 20
+    expect(rows.filter(has_not=visit.page.locator(".note"))).to_have_count(0)
+
+
+def test_times_are_local(visiting: Callable[..., Visit], address: str) -> None:
+    visit = visiting(address, timezone_id="Asia/Kolkata", locale="en-GB")
+    visit.log_in()
+    card = visit.page.locator("#access-token")
+    payload = shown_claims(card, "payload")
+    zone = ZoneInfo("Asia/Kolkata")
+    for name, verb in (("iat", "issued"), ("exp", "expires")):
+        note = card.locator("[data-part=payload] > div").filter(
+            has=visit.page.get_by_text(name, exact=True)
+        )
+        local = datetime.fromtimestamp(payload[name], zone).strftime("%H:%M:%S")
+        expect(note.locator(".note")).to_have_text(re.compile(rf"^{verb} .*{local}$"))
+
+
+def test_countdown_to_expiry_and_back(visit: Visit) -> None:
+    page = visit.page
+    page.clock.install()
+    page.reload()
+    visit.log_in()
+    expect(left(page, "Access token")).to_have_text(re.compile(r"^(10:00|9:5\d)$"))
+    expect(left(page, "Refresh token")).to_have_text(re.compile(r"^(1 d 0:00:00|23:59:5\d)$"))
+    bar = page.get_by_role("progressbar", name="Access token")
+
+    page.clock.fast_forward(300_000)
+    expect(left(page, "Access token")).to_have_text(re.compile(r"^(5:00|4:[345]\d)$"))
+    assert bar.evaluate("bar => bar.value") == pytest.approx(0.5, abs=0.05)
+
+    page.clock.fast_forward(301_000)
+    expect(left(page, "Access token")).to_have_text("expired")
+    assert bar.evaluate("bar => bar.value") == 0
+    expect(page.locator("#access-token .tag")).to_have_text("expired")
+    expect(page.locator("#account-news")).to_have_text("The access token has expired: refresh it.")
+
+    page.get_by_role("button", name="Refresh", exact=True).click()
+    expect(left(page, "Access token")).to_have_text(re.compile(r"^(10:00|9:5\d)$"))
+    expect(page.locator("#access-token .tag")).to_have_text("not fresh")
+
+    page.clock.fast_forward(86_400_000)
+    expect(left(page, "Refresh token")).to_have_text("expired")
+    expect(page.locator("#account-news")).to_contain_text("The refresh token has expired")
+
+
+def test_wrong_clock_of_the_device_does_not_matter(visit: Visit) -> None:
+    visit.page.clock.install(time=datetime(2001, 1, 1))
+    visit.page.reload()
+    visit.log_in()
+    expect(left(visit.page, "Access token")).to_have_text(re.compile(r"^(10:00|9:5\d)$"))
+
+
+# Routes
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_admin_with_a_fresh_token_reaches_every_route(visit: Visit, path: str) -> None:
+    visit.log_in()
+    visit.call(path)
+    expect(visit.page.locator("#answer .status")).to_have_text(f"200 OK {path}")
+    expect(visit.page.locator(f"[data-url='{path}'] b")).to_have_text("200")
+    assert json.loads(visit.page.locator("#answer pre").inner_text())
+
+
+@pytest.mark.parametrize("path", ROUTES[1:])
+def test_without_a_token_only_the_open_route_answers(visit: Visit, path: str) -> None:
+    visit.expect_failure(f"401 {path}")
+    answer = visit.page.locator("#answer")
+    visit.call("/api/v3/ping")
+    expect(answer.locator(".status")).to_have_text("200 OK /api/v3/ping")
+    visit.call(path)
+    expect(answer.locator(".status")).to_have_text(f"401 Unauthorized {path}")
+    expect(answer).to_contain_text("Missing or invalid JWT token. No token was sent: log in first.")
+    expect(answer.locator("dl")).to_contain_text(
+        'WWW-Authenticate\nBearer realm="flask-core-auth"', use_inner_text=True
+    )
+    assert json.loads(answer.locator("pre").inner_text())["code"] == 401
+
+
+def test_viewer_lacks_the_scope(visit: Visit) -> None:
+    visit.expect_failure("403 /api/v3/admin")
+    visit.log_in("viewer")
+    visit.call("/api/v3/admin")
+    answer = visit.page.locator("#answer")
+    expect(answer.locator(".status")).to_have_text("403 Forbidden /api/v3/admin")
+    expect(answer).to_contain_text("This user has no such scope")
+    expect(answer).to_contain_text('error="insufficient_scope"')
+
+
+def test_expired_token_is_told(visiting: Callable[..., Visit]) -> None:
+    with stage.serve(CORE_API_AUTH_JWT_ACCESS_EXPIRES="1") as address:
+        visit = visiting(address)
+        visit.expect_failure("401 /api/v3/profile")
+        visit.log_in()
+        expect(left(visit.page, "Access token")).to_have_text("expired")
+        visit.call("/api/v3/profile")
+        expect(visit.page.locator("#answer")).to_contain_text(
+            "Expired JWT token. Refresh, and call it again."
+        )
+
+
+# Refreshing and logging out
+
+
+def test_refreshed_token_is_not_fresh(visit: Visit) -> None:
+    visit.expect_failure("401 /api/v3/secrets")
+    page = visit.page
+    visit.log_in()
+    before = page.locator("#access-token .raw").text_content()
+    refresh_token = page.locator("#refresh-token .raw").text_content()
+    page.get_by_role("button", name="Refresh", exact=True).click()
+    expect(page.get_by_role("status").filter(has_text="A new access token")).to_contain_text("not fresh")
+    expect(page.locator("#access-token .tag")).to_have_text("not fresh")
+    assert page.locator("#access-token .raw").text_content() != before
+    assert page.locator("#refresh-token .raw").text_content() == refresh_token
+    visit.call("/api/v3/profile")
+    expect(page.locator("#answer .status")).to_contain_text("200")
+    visit.call("/api/v3/secrets")
+    expect(page.locator("#answer")).to_contain_text(
+        "A fresh login is required. This access token comes from a refresh"
+    )
+    expect(page.locator("#answer")).to_contain_text('error="insufficient_user_authentication"')
+
+
+def test_log_out_drops_the_tokens(visit: Visit) -> None:
+    visit.expect_failure("401 /api/v3/profile")
+    page = visit.page
+    visit.log_in()
+    visit.call("/api/v3/profile")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("Username")).to_be_focused()
+    expect(page.get_by_role("status").filter(has_text="Logged out")).to_be_visible()
+    for selector in ("#answer", "#account", ".cards"):
+        expect(page.locator(selector)).to_be_hidden()
+    assert "eyJ" not in page.content()
+    visit.call("/api/v3/profile")
+    expect(page.locator("#answer .status")).to_contain_text("401")
+
+
+def test_reload_forgets_the_tokens(visit: Visit) -> None:
+    visit.log_in()
+    visit.page.reload()
+    expect(visit.page.get_by_label("Username")).to_be_visible()
+
+
+def test_sessions_are_not_offered_without_sessions(visit: Visit) -> None:
+    visit.log_in()
+    expect(visit.page.get_by_role("heading", name="Sessions")).to_have_count(0)
+
+
+# Looks
+
+CONTRAST = """
+() => {
+  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+  const luminance = ([red, green, blue]) => {
+    const [r, g, b] = [red, green, blue].map((channel) => {
+      const share = channel / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const background = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = channels(getComputedStyle(at).backgroundColor);
+      if (color.length === 3 || color[3] === 1) return color;
+    }
+    return [255, 255, 255];
+  };
+  const shown = [...document.querySelectorAll("body *")].filter(
+    (element) =>
+      element.checkVisibility() &&
+      [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()),
+  );
+  return shown.map((element) => {
+    const colors = [channels(getComputedStyle(element).color), background(element)];
+    const [darker, lighter] = colors.map(luminance).sort((one, other) => one - other);
+    return [element.textContent.trim().slice(0, 30), (lighter + 0.05) / (darker + 0.05)];
+  });
+}
+"""
+
+
+def every_state(visit: Visit) -> t.Iterator[str]:
+    """Lead the page through all that it can show."""
+    visit.expect_failure("403 /api/login", "401 /api/v3/secrets")
+    page = visit.page
+    yield "at first"
+    visit.enter("admin", "wrong")
+    expect(page.get_by_role("alert")).to_contain_text("Wrong")
+    yield "after a failed login"
+    visit.log_in()
+    yield "after a login"
+    page.get_by_role("button", name="Refresh", exact=True).click()
+    expect(page.locator("#account-news")).not_to_be_empty()
+    visit.call("/api/v3/admin")
+    visit.call("/api/v3/secrets")
+    for summary in page.locator("summary").all():
+        summary.click()
+    yield "with everything open"
+    page.get_by_role("button", name="Log out").click()
+    expect(page.locator("#login-news")).not_to_be_empty()
+    yield "after logging out"
+
+
+@pytest.mark.parametrize("width", [320, 360, 768, 1280])
+def test_nothing_is_wider_than_the_screen(visiting: Callable[..., Visit], address: str, width: int) -> None:
+    visit = visiting(address, **{**PHONE, "viewport": {"width": width, "height": 740}})
+    for state in every_state(visit):
+        widths = visit.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert widths == [width, width], state
+
+
+def test_finger_sized_buttons_on_a_phone(visiting: Callable[..., Visit], address: str) -> None:
+    visit = visiting(address, **PHONE)
+    for state in every_state(visit):
+        for button in visit.page.locator("button:visible, input:visible").all():
+            box = button.bounding_box()
+            assert box is not None
+            assert box["height"] >= 40, state
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_is_enough_in_light_and_dark(
+    visiting: Callable[..., Visit], address: str, scheme: str
+) -> None:
+    visit = visiting(address, color_scheme=scheme, reduced_motion="reduce")
+    for state in every_state(visit):
+        visit.page.mouse.move(0, 0)
+        texts = visit.page.evaluate(CONTRAST)
+        assert len(texts) > 10
+        # WCAG 2.2, 1.4.3
+        assert [text for text, ratio in texts if ratio < 4.5] == [], state
+
+
+def test_dark_mode_is_dark(visiting: Callable[..., Visit], address: str) -> None:
+    background = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
+    assert max(visiting(address, color_scheme="dark").page.evaluate(background)) < 60
+    assert min(visiting(address, color_scheme="light").page.evaluate(background)) > 220
+
+
+def test_nothing_moves_where_less_motion_is_wanted(visiting: Callable[..., Visit], address: str) -> None:
+    visit = visiting(address, reduced_motion="reduce")
+    moving = (
+        "[...document.querySelectorAll('*')].filter((element) => {"
+        " const style = getComputedStyle(element);"
+        " return style.transitionDuration !== '0s' || style.animationName !== 'none'; }).length"
+    )
+    assert visit.page.evaluate(moving) == 0
+
+
+# What the browser is told to refuse
+
+
+def test_browser_refuses_markup_made_of_data(browser: Browser, address: str) -> None:
+    page = browser.new_page()  # not a visit, which would find this failure
+    page.goto(address)
+    with pytest.raises(Error, match="TrustedHTML"):
+        page.evaluate("document.body.innerHTML = '<b>data</b>'")
+    page.close()
+
+
+def test_browser_refuses_to_talk_to_anybody_else(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    page.goto(address)
+    with stage.serve() as elsewhere, pytest.raises(Error, match="Failed to fetch"):
+        page.evaluate("address => fetch(address, { mode: 'no-cors' })", elsewhere)
+    page.close()
+
+
+def test_names_are_shown_as_text(visiting: Callable[..., Visit]) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    users = json.dumps({name: {"password": stage.PASSWORD}})
+    with stage.serve(CORE_API_AUTH_USERS=users) as address:
+        visit = visiting(address)
+        visit.log_in(name)
+        visit.call("/api/v3/profile")
+        expect(visit.page.locator("#account-name")).to_have_text(name)
+        expect(visit.page.locator("#answer pre")).to_contain_text(name)
+        expect(visit.page.locator("main img")).to_have_count(0)

@@ -1,0 +1,145 @@
+"""The page where sessions are on: ending them, here and elsewhere, and refresh tokens that change."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from . import stage
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from .conftest import Visit
+
+pytest.importorskip("flask_core_auth.session_routes", reason="there are no sessions yet")
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    settings = {
+        "CORE_API_AUTH_SESSIONS": f"sqlite:///{tmp_path}/sessions.db",
+        "CORE_API_AUTH_REFRESH_ROTATION": "true",
+    }
+    with stage.serve(**settings) as address:
+        yield address
+
+
+def log_in_elsewhere(address: str) -> str:
+    """Open a second session with another program, and give its refresh token."""
+    body = json.dumps({"username": "admin", "password": stage.PASSWORD}).encode()
+    headers = {"Content-Type": "application/json", "User-Agent": "tv-remote/1.0"}
+    with urlopen(Request(f"{address}/api/login", body, headers)) as answer:
+        return t.cast(str, json.load(answer)["refresh_token"])
+
+
+def log_out_elsewhere(address: str, token: str) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    urlopen(Request(f"{address}/api/logout", headers=headers, method="POST")).close()
+
+
+def is_accepted(address: str, refresh_token: str) -> bool:
+    headers = {"Authorization": f"Bearer {refresh_token}"}
+    try:
+        urlopen(Request(f"{address}/api/login/refresh", headers=headers)).close()
+    except HTTPError as error:
+        error.close()
+        return False
+    return True
+
+
+def sessions(page: Page) -> Locator:
+    return page.locator(".sessions li")
+
+
+def shown_refresh_token(page: Page) -> str:
+    return page.locator("#refresh-token .raw").text_content() or ""
+
+
+def test_own_session_is_listed(visit: Visit) -> None:
+    visit.log_in()
+    expect(sessions(visit.page)).to_have_count(1)
+    session = sessions(visit.page)
+    expect(session).to_contain_text("127.0.0.1 this one")
+    expect(session).to_contain_text("Chrome")
+    assert session.locator("time").count() == 3
+    expect(session).not_to_contain_text("Invalid Date")
+
+
+def test_session_elsewhere_can_be_ended(visit: Visit, address: str) -> None:
+    page = visit.page
+    other = log_in_elsewhere(address)
+    visit.log_in()
+    expect(sessions(page)).to_have_count(2)
+    sessions(page).filter(has_text="tv-remote").get_by_role("button", name="End").press("Enter")
+    expect(page.locator("#sessions-news")).to_have_text("The session is ended.")
+    expect(page.get_by_role("heading", name="Sessions")).to_be_focused()
+    expect(sessions(page)).to_have_count(1)
+    assert not is_accepted(address, other)
+
+
+def test_ending_the_own_session_logs_out(visit: Visit, address: str) -> None:
+    page = visit.page
+    visit.log_in()
+    token = shown_refresh_token(page)
+    sessions(page).get_by_role("button", name="End").click()
+    expect(page.locator("#login-news")).to_contain_text("own session")
+    assert not is_accepted(address, token)
+
+
+def test_ending_them_all_logs_out(visit: Visit, address: str) -> None:
+    other = log_in_elsewhere(address)
+    visit.log_in()
+    visit.page.get_by_role("button", name="End them all").click()
+    expect(visit.page.locator("#login-news")).to_contain_text("All your sessions are ended")
+    expect(visit.page.locator("#sessions")).to_be_hidden()
+    assert not is_accepted(address, other)
+
+
+def test_log_out_ends_the_session(visit: Visit, address: str) -> None:
+    page = visit.page
+    visit.log_in()
+    token = shown_refresh_token(page)
+    page.get_by_role("button", name="Log out").click()
+    expect(page.locator("#login-news")).to_contain_text("The session is ended")
+    assert not is_accepted(address, token)
+    visit.log_in()
+    expect(sessions(page)).to_have_count(1)
+
+
+def test_rotated_refresh_token_is_taken_over(visit: Visit, address: str) -> None:
+    page = visit.page
+    visit.log_in()
+    before = shown_refresh_token(page)
+    page.get_by_role("button", name="Refresh", exact=True).click()
+    expect(page.locator("#account-news")).to_contain_text("The refresh token was replaced, too.")
+    after = shown_refresh_token(page)
+    assert after != before
+    assert is_accepted(address, after)
+
+
+def test_session_that_was_ended_elsewhere(visit: Visit, address: str) -> None:
+    visit.expect_failure("401 /api/sessions", "401 /api/login/refresh")
+    page = visit.page
+    visit.log_in()
+    log_out_elsewhere(address, shown_refresh_token(page))
+    page.get_by_role("button", name="Look again").click()
+    expect(page.locator("#sessions-problem")).to_contain_text("Refresh first.")
+    page.get_by_role("button", name="Refresh", exact=True).click()
+    expect(page.locator("#account-problem")).to_contain_text("of no more use")
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("Username")).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [320, 360, 1280])
+def test_sessions_fit_the_screen(visiting: Callable[..., Visit], address: str, width: int) -> None:
+    visit = visiting(address, viewport={"width": width, "height": 740}, is_mobile=True)
+    visit.log_in()
+    expect(sessions(visit.page)).to_have_count(1)
+    assert visit.page.evaluate("document.documentElement.scrollWidth") == width

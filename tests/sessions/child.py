@@ -1,0 +1,88 @@
+"""What has to happen in a process of its own: ``python -m tests.sessions.child NAME ARGUMENTS``.
+
+Each function prints what it has seen as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from urllib.parse import urlsplit
+
+from flask.testing import FlaskClient
+
+from .app import PASSWORD, bearer, make_session_app, refresh
+
+
+def _log_in(client: FlaskClient) -> tuple[int, dict[str, str]]:
+    response = client.post("/api/login", json={"username": "admin", "password": PASSWORD})
+    return response.status_code, response.json or {}
+
+
+def log_in(sessions: str, times: str) -> list[int]:
+    """Log in so many times."""
+    client = make_session_app(sessions).test_client()
+    return [_log_in(client)[0] for _ in range(int(times))]
+
+
+def disk_full(sessions: str) -> list[int]:
+    """Log in until nothing more can be written, and when it can again."""
+    client = make_session_app(sessions).test_client()
+    path = urlsplit(sessions).path[1:]
+    statuses = [_log_in(client)[0]]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = max(os.path.getsize(path + suffix) for suffix in ("", "-wal"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1, limits[1]))
+    statuses += [_log_in(client)[0] for _ in range(3)]
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    return [*statuses, _log_in(client)[0]]
+
+
+def read_only(sessions: str, token: str, access: str) -> list[int]:
+    """Do everything with a file that this process's user must not write to."""
+    client = make_session_app(sessions, SESSION_CHECK="always", LOGIN_LIMIT="none").test_client()
+    client.get("/who")  # what is imported late may be root's alone
+    if os.geteuid() == 0:
+        os.setuid(65534)
+    return [
+        _log_in(client)[0],
+        refresh(client, token).status_code,
+        client.post("/api/logout", headers=bearer(token)).status_code,
+        client.get("/who", headers=bearer(access)).status_code,
+    ]
+
+
+def fork_in_mid_use(sessions: str) -> list[int]:
+    """Use a store before and after a fork, in both processes, while threads of the parent use it."""
+    app = make_session_app(sessions)
+    _, tokens = _log_in(app.test_client())
+    stop = threading.Event()
+    statuses: set[int] = set()
+
+    def use() -> None:
+        while not stop.is_set():
+            statuses.add(refresh(app.test_client(), tokens["refresh_token"]).status_code)
+
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    exits = []
+    for _ in range(4):
+        pid = os.fork()
+        if pid == 0:
+            seen = {refresh(app.test_client(), tokens["refresh_token"]).status_code for _ in range(50)}
+            os._exit(0 if seen == {200} else 1)
+        exits.append(os.waitpid(pid, 0)[1])
+    stop.set()
+    for thread in threads:
+        thread.join()
+    return [*sorted(statuses), *exits]
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

@@ -1,0 +1,206 @@
+"""What every store does alike."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from flask_core_auth.sessions import Session, SessionStore
+from flask_core_auth.sessions.store import Decision, Use, Verdict
+
+NOW = float(int(time.time()))
+GRACE = 10
+GONE, REUSED = Decision(Verdict.GONE), Decision(Verdict.REUSED)
+
+
+def session(letter: str = "a", subject: str = "admin", **changes: object) -> Session:
+    values = Session(
+        id=letter * 22,
+        subject=subject,
+        jti="first",
+        previous_jti=None,
+        rotated_at=None,
+        created_at=int(NOW),
+        last_used_at=int(NOW),
+        expires_at=int(NOW) + 1000,
+        address="192.0.2.1",
+        user_agent="agent/1.0",
+    )
+    return replace(values, **changes)
+
+
+def use(
+    store: SessionStore, jti: str, successor: str | None = None, *, after: float = 0, max_age: int = 5000
+) -> Decision:
+    """Use a refresh token so many seconds after the opening."""
+    return store.use(Use("a" * 22, jti, successor, NOW + after, GRACE, 1000, max_age))
+
+
+def accepted(jti: str, expires_after: int) -> Decision:
+    return Decision(Verdict.ACCEPTED, jti, int(NOW) + expires_after)
+
+
+def test_session_is_kept_as_it_was_opened(store: SessionStore) -> None:
+    opened = session(user_agent=None, address=None)
+    store.open(opened, now=NOW)
+    assert store.of_subject("admin", now=NOW) == [opened]
+    assert store.is_live(opened.id, now=NOW)
+    assert not store.is_live("b" * 22, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "subject", ["auth0|5f", "Zoë 🦊 \u2028\n\t'\"\\", "{a}b", "x" * 20_000, "%s:\x7f", "null"]
+)
+def test_any_text_is_a_subject(store: SessionStore, subject: str) -> None:
+    opened = session(subject=subject, user_agent=subject[:256])
+    store.open(opened, now=NOW)
+    assert use(store, "first", "second").jti == "second"
+    assert [kept.subject for kept in store.of_subject(subject, now=NOW)] == [subject]
+    assert store.of_subject(subject, now=NOW)[0].user_agent == subject[:256]
+    assert store.end(opened.id, subject)
+
+
+def test_subjects_differ_by_case_and_by_accents(store: SessionStore) -> None:
+    for letter, subject in zip("abcd", ("admin", "Admin", "ádmin", "admin "), strict=True):
+        store.open(session(letter, subject), now=NOW)
+    assert [kept.id[0] for kept in store.of_subject("admin", now=NOW)] == ["a"]
+    assert store.end_all("Admin") == ["b" * 22]
+
+
+def test_use_without_a_successor_notes_when_and_changes_nothing_else(store: SessionStore) -> None:
+    opened = session()
+    store.open(opened, now=NOW)
+    assert use(store, "first", after=60.7) == accepted("first", 1000)
+    assert store.of_subject("admin", now=NOW) == [replace(opened, last_used_at=int(NOW) + 60)]
+
+
+def test_first_use_rotates_however_soon_it_comes(store: SessionStore) -> None:
+    store.open(session(), now=NOW)
+    assert use(store, "first", "second", after=0.25) == accepted("second", 1000)
+    kept = store.of_subject("admin", now=NOW)[0]
+    assert (kept.jti, kept.previous_jti) == ("second", "first")
+    assert kept.rotated_at == pytest.approx(NOW + 0.25, abs=0.001)
+
+
+def test_rotation_extends_the_session_by_a_lifetime(store: SessionStore) -> None:
+    store.open(session(), now=NOW)
+    assert use(store, "first", "second", after=900) == accepted("second", 1900)
+    assert store.is_live("a" * 22, now=NOW)
+    assert store.of_subject("admin", now=NOW + 1899)[0].expires_at == int(NOW) + 1900
+    assert store.of_subject("admin", now=NOW + 1900) == []
+
+
+def test_rotation_does_not_extend_the_session_past_its_greatest_age(store: SessionStore) -> None:
+    store.open(session(), now=NOW)
+    assert use(store, "first", "second", after=900, max_age=1200) == accepted("second", 1200)
+    assert use(store, "second", "third", after=1100, max_age=1200) == accepted("third", 1200)
+
+
+def test_session_past_its_greatest_age_is_gone_though_it_was_opened_for_longer(store: SessionStore) -> None:
+    store.open(session(), now=NOW)
+    assert use(store, "first", after=499, max_age=500) == accepted("first", 1000)
+    assert use(store, "first", after=500, max_age=500) == GONE
+
+
+@pytest.mark.parametrize("late", [0, 5, 9.9])
+def test_token_in_force_does_not_rotate_again_within_the_grace(store: SessionStore, late: float) -> None:
+    store.open(session(), now=NOW)
+    use(store, "first", "second", after=100)
+    assert use(store, "second", "third", after=100 + late) == accepted("second", 1100)
+
+
+def test_token_in_force_rotates_again_after_the_grace(store: SessionStore) -> None:
+    store.open(session(), now=NOW)
+    use(store, "first", "second", after=100)
+    assert use(store, "second", "third", after=110.1) == accepted("third", 1110)
+
+
+@pytest.mark.parametrize("late", [0, 5, 9.9])
+def test_token_before_is_answered_with_the_one_in_force_within_the_grace(
+    store: SessionStore, late: float
+) -> None:
+    store.open(session(), now=NOW)
+    use(store, "first", "second", after=100)
+    assert use(store, "first", "third", after=100 + late) == accepted("second", 1100)
+
+
+def test_token_before_ends_the_session_after_the_grace(store: SessionStore) -> None:
+    store.open(session(), now=NOW)
+    use(store, "first", "second", after=100)
+    assert use(store, "first", "third", after=110.1) == REUSED
+    assert not store.is_live("a" * 22, now=NOW)
+    assert use(store, "second", "third", after=111) == GONE
+
+
+def test_token_before_the_one_before_ends_the_session_within_the_grace(store: SessionStore) -> None:
+    store.open(session(), now=NOW)
+    use(store, "first", "second")
+    use(store, "second", "third", after=10.1)
+    assert use(store, "first", "fourth", after=11) == REUSED
+    assert not store.is_live("a" * 22, now=NOW)
+
+
+def test_spent_token_ends_the_session_after_rotation_was_switched_off(store: SessionStore) -> None:
+    store.open(session(), now=NOW)
+    use(store, "first", "second")
+    assert use(store, "first", after=5) == accepted("second", 1000)
+    assert use(store, "second", after=50) == accepted("second", 1000)
+    assert use(store, "first", after=60) == REUSED
+
+
+def test_token_that_never_was_ends_the_session(store: SessionStore) -> None:
+    store.open(session(), now=NOW)
+    assert use(store, "forged", "second") == REUSED
+    assert use(store, "first", "second") == GONE
+
+
+def test_expired_session_is_gone(store: SessionStore) -> None:
+    store.open(session(), now=NOW)
+    assert use(store, "first", after=999.9) == accepted("first", 1000)
+    assert use(store, "first", after=1000) == GONE
+    assert use(store, "forged", after=1000) == GONE
+
+
+def test_use_of_a_session_that_was_ended_does_not_bring_it_back(store: SessionStore) -> None:
+    store.open(session(), now=NOW)
+    assert store.end("a" * 22, "admin")
+    assert use(store, "first", "second") == GONE
+    assert not store.is_live("a" * 22, now=NOW)
+    assert store.of_subject("admin", now=NOW) == []
+
+
+def test_session_is_ended_once_and_by_its_subject_alone(store: SessionStore) -> None:
+    store.open(session(), now=NOW)
+    assert not store.end("a" * 22, "eve")
+    assert store.is_live("a" * 22, now=NOW)
+    assert store.end("a" * 22, "admin")
+    assert not store.end("a" * 22, "admin")
+
+
+def test_all_sessions_of_a_subject_are_ended_and_no_other(store: SessionStore) -> None:
+    for letter in "abc":
+        store.open(session(letter), now=NOW)
+    store.open(session("d", "eve"), now=NOW)
+    assert sorted(store.end_all("admin")) == ["a" * 22, "b" * 22, "c" * 22]
+    assert store.end_all("admin") == []
+    assert store.of_subject("admin", now=NOW) == []
+    assert store.is_live("d" * 22, now=NOW)
+
+
+def test_more_sessions_than_a_batch_are_all_ended(store: SessionStore) -> None:
+    for number in range(1201):
+        store.open(replace(session(), id=f"{number:022}"), now=NOW)
+    assert len(store.end_all("admin")) == 1201
+    assert store.of_subject("admin", now=NOW) == []
+
+
+def test_sessions_are_listed_latest_used_first(store: SessionStore) -> None:
+    store.open(session("a"), now=NOW)
+    store.open(session("b", created_at=int(NOW) - 50, last_used_at=int(NOW) - 10), now=NOW)
+    store.open(session("c", created_at=int(NOW) - 90, last_used_at=int(NOW) - 10), now=NOW)
+    assert [kept.id[0] for kept in store.of_subject("admin", now=NOW)] == ["a", "b", "c"]
+    use(store, "first")
+    store.use(Use("c" * 22, "first", None, NOW + 5, GRACE, 1000, 5000))
+    assert [kept.id[0] for kept in store.of_subject("admin", now=NOW)] == ["c", "a", "b"]

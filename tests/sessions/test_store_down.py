@@ -1,0 +1,274 @@
+"""What becomes of an app whose store is down, slow, or killed; and of its sessions."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import typing as t
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from flask_core_auth.errors import ServiceUnavailableError
+
+from .app import PASSWORD, bearer, login, refresh
+from .conftest import started
+from .load import Caller, Client
+from .servers import PostgresServer, RedisServer, Server, free_port
+
+MakeApp = Callable[..., Flask]
+
+#: No call of a store may take longer, in seconds; nor may one of ours, with what is done around it.
+LIMIT = 1.0
+
+
+@pytest.fixture(scope="module", params=[RedisServer, PostgresServer])
+def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server that only these tests use, since they kill it."""
+    yield from started(request.param)
+
+
+@pytest.fixture
+def server(own_server: Server) -> Iterator[Server]:
+    assert own_server.process is not None
+    yield own_server
+    if own_server.process.poll() is not None:
+        own_server.start()
+
+
+def timed(call: Callable[[], t.Any]) -> t.Any:
+    start = time.monotonic()
+    response = call()
+    assert time.monotonic() - start < LIMIT
+    return response
+
+
+def every_call(client: FlaskClient, tokens: dict[str, str]) -> dict[str, int]:
+    """The status of each call that needs the store; each must come in time, a 503 with Retry-After."""
+    access, refresh_token = bearer(tokens["access_token"]), bearer(tokens["refresh_token"])
+    credentials = {"username": "admin", "password": PASSWORD}
+    calls: dict[str, Callable[[], t.Any]] = {
+        "login": lambda: client.post("/api/login", json=credentials),
+        "refresh": lambda: client.get("/api/login/refresh", headers=refresh_token),
+        "sessions": lambda: client.get("/api/sessions", headers=access),
+        "end": lambda: client.delete("/api/sessions/" + "A" * 22, headers=access),
+        "always": lambda: client.get("/who", headers=access),
+        "logout": lambda: client.post("/api/logout", headers=refresh_token),
+    }
+    answers = {name: timed(call) for name, call in calls.items()}
+    for answer in answers.values():
+        if answer.status_code == 503:
+            assert answer.headers["Retry-After"] == "5"
+            assert answer.json["details"] == ["The session store is down"]
+    return {name: answer.status_code for name, answer in answers.items()}
+
+
+DOWN = dict.fromkeys(["login", "refresh", "sessions", "end", "always", "logout"], 503)
+UP = {"login": 200, "refresh": 200, "sessions": 200, "end": 404, "always": 200, "logout": 204}
+
+
+def test_store_that_was_killed_is_503_and_comes_back(make_app: MakeApp, server: Server) -> None:
+    client = make_app(server.url, SESSION_CHECK="always").test_client()
+    tokens = login(client)
+    server.kill()
+    assert every_call(client, tokens) == DOWN
+    server.start()
+    assert every_call(client, tokens) == UP
+    assert refresh(client, tokens["refresh_token"]).status_code == 401
+
+
+def test_store_that_restarts_unnoticed_is_no_503(make_app: MakeApp, server: Server) -> None:
+    client = make_app(server.url, SESSION_CHECK="always").test_client()
+    tokens = login(client)
+    server.kill()
+    server.start()
+    assert every_call(client, tokens) == UP
+
+
+def test_store_that_does_not_answer_is_503_in_time_and_comes_back(
+    make_app: MakeApp, server: Server
+) -> None:
+    client = make_app(server.url, SESSION_CHECK="always").test_client()
+    tokens = login(client)
+    server.signal(signal.SIGSTOP)
+    try:
+        assert every_call(client, tokens) == DOWN
+    finally:
+        server.signal(signal.SIGCONT)
+    deadline = time.monotonic() + 5
+    while (statuses := every_call(client, login(client) if _answers(client) else tokens)) != UP:
+        assert time.monotonic() < deadline, statuses
+
+
+def _answers(client: FlaskClient) -> bool:
+    credentials = {"username": "admin", "password": PASSWORD}
+    return client.post("/api/login", json=credentials).status_code == 200
+
+
+def test_many_calls_of_a_store_that_does_not_answer_are_each_in_time(
+    make_app: MakeApp, server: Server
+) -> None:
+    app = make_app(server.url)
+    tokens = login(app.test_client())
+    server.signal(signal.SIGSTOP)
+    try:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(30) as threads:
+            calls = [
+                threads.submit(timed, lambda: refresh(app.test_client(), tokens["refresh_token"]))
+                for _ in range(30)
+            ]
+            assert {call.result().status_code for call in calls} == {503}
+    finally:
+        server.signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:{}", "postgresql+psycopg://test@127.0.0.1:{}/test"])
+def test_store_that_was_never_there_is_503(make_app: MakeApp, url: str) -> None:
+    client = make_app(url.format(free_port())).test_client()
+    credentials = {"username": "admin", "password": PASSWORD}
+    assert timed(lambda: client.post("/api/login", json=credentials)).status_code == 503
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:{}", "postgresql+psycopg://test@127.0.0.1:{}/test"])
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 100])
+def test_store_that_is_something_else_is_503(make_app: MakeApp, url: str, greeting: bytes) -> None:
+    import threading
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(greeting)
+                stopped.wait()
+
+        stopped = threading.Event()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        client = make_app(url.format(listener.getsockname()[1])).test_client()
+        credentials = {"username": "admin", "password": PASSWORD}
+        try:
+            assert timed(lambda: client.post("/api/login", json=credentials)).status_code == 503
+        finally:
+            stopped.set()
+            thread.join()
+
+
+def test_protected_routes_go_on_without_the_store_where_refresh_asks(
+    make_app: MakeApp, server: Server
+) -> None:
+    client = make_app(server.url).test_client()
+    tokens = login(client)
+    server.kill()
+    assert client.get("/who", headers=bearer(tokens["access_token"])).status_code == 200
+    assert refresh(client, tokens["refresh_token"]).status_code == 503
+
+
+def test_host_is_told_that_the_store_is_down(make_app: MakeApp) -> None:
+    app = make_app(f"redis://127.0.0.1:{free_port()}", SESSION_CHECK="always")
+    core_auth: t.Any = app.blueprints["core_auth"]
+    with app.app_context():
+        for call in (lambda: core_auth.issue("admin"), lambda: core_auth.revoke("admin")):
+            with pytest.raises(ServiceUnavailableError):
+                call()
+
+
+def test_store_that_is_down_is_logged_once_a_minute_without_its_password(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app(f"redis://user:hunter2@127.0.0.1:{free_port()}")
+    client = app.test_client()
+    for _ in range(3):
+        client.post("/api/login", json={"username": "admin", "password": PASSWORD})
+    lines = [record.getMessage() for record in caplog.records]
+    assert len([line for line in lines if "API_AUTH_SESSIONS is down" in line]) == 1
+    assert "hunter2" not in caplog.text
+
+
+def test_open_app_needs_no_store(make_app: MakeApp, server: Server) -> None:
+    client = make_app(server.url, SESSION_CHECK="always", ENABLE=False).test_client()
+    tokens = login(client)
+    server.kill()
+    assert client.get("/who", headers=bearer(tokens["access_token"])).status_code == 200
+
+
+# kill -9 in mid-load
+
+
+class Gunicorn:
+    """Two workers, whose master has used the store before it forked them."""
+
+    def __init__(self, sessions: str) -> None:
+        self.caller = Caller(free_port())
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gunicorn", "--preload", "--workers=2", "--threads=4"),
+                *(f"--bind=127.0.0.1:{self.caller.port}", "--log-level=error", "tests.sessions.served:app"),
+            ],
+            env={**os.environ, "SESSIONS": sessions},
+            cwd=Path(__file__).parents[2],
+        )
+        deadline = time.monotonic() + 20
+        while self.caller.call("GET", "/pid")[0] != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def kill_a_worker(self) -> None:
+        _, answer = self.caller.insist("GET", "/pid")
+        os.kill(answer["pid"], signal.SIGKILL)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def test_no_session_is_lost_and_none_comes_back_when_the_store_is_killed(server: Server) -> None:
+    kill_in_mid_load(server.url, server)
+
+
+def test_no_session_is_lost_and_none_comes_back_when_a_worker_is_killed(sqlite_url: str) -> None:
+    kill_in_mid_load(sqlite_url, None)
+
+
+def kill_in_mid_load(url: str, server: Server | None) -> None:
+    gunicorn = Gunicorn(url)
+    clients = [Client(gunicorn.caller) for _ in range(6)]
+    try:
+        for client in clients:
+            client.start()
+        time.sleep(1)
+        gunicorn.kill_a_worker()
+        time.sleep(1)
+        if server is not None:
+            server.kill()
+            time.sleep(0.2)
+            server.start()
+        time.sleep(1)
+        gunicorn.kill_a_worker()
+        time.sleep(1)
+        for client in clients:
+            client.stopped.set()
+        for client in clients:
+            client.join(30)
+        call = gunicorn.caller.insist
+        live = [tokens for client in clients for tokens in client.live]
+        ended = [tokens for client in clients for tokens in client.ended]
+        assert [client.wrong for client in clients] == [[]] * len(clients)
+        assert min(len(live), len(ended)) >= 10
+        for tokens in live:
+            assert call("GET", "/who", tokens["access_token"])[0] == 200
+            assert call("GET", "/api/login/refresh", tokens["refresh_token"])[0] == 200
+        for tokens in ended:
+            assert call("GET", "/who", tokens["access_token"])[0] == 401
+            assert call("GET", "/api/login/refresh", tokens["refresh_token"])[0] == 401
+    finally:
+        gunicorn.stop()

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flask_core_auth import compact
+
+from .forge import encode
+
+HEADER = encode({"alg": "HS256"}).decode()
+REPEATED = encode('{"alg":"HS256","alg":"HS256"}').decode()
+
+
+@pytest.mark.parametrize(
+    ("token", "what"),
+    [
+        ("", "opaque"),
+        ("a.b", "opaque"),
+        ("a.b.c.d", "opaque"),
+        ("a.b.c.d.e", "encrypted"),
+        ("..", "malformed"),
+        ("ä.b.c", "malformed"),
+        ("\ud800.b.c", "malformed"),
+        ("!.b.c", "malformed"),
+        (f"{HEADER}.x.c", "malformed"),  # no base64 has one character more than four
+        (f"{HEADER}=.e30.c", "malformed"),
+        (f"{HEADER}.e30=.c", "malformed"),
+        (f"{encode('[]').decode()}.e30.c", "malformed"),
+        (f"{encode('5').decode()}.e30.c", "malformed"),
+        (f"{encode('{').decode()}.e30.c", "malformed"),
+        (f"{encode(b'{}' + bytes([255])).decode()}.e30.c", "malformed"),
+        (f"{REPEATED}.e30.c", "malformed"),
+        (f"{encode('[' * 4000).decode()}.e30.c", "malformed"),
+        (f"{encode({'alg': 'HS256', 'crit': ['exp']}).decode()}.e30.c", "extension"),
+        (f"{encode({'alg': 'HS256', 'crit': []}).decode()}.e30.c", "extension"),
+        (f"{encode({'alg': 'HS256', 'b64': False}).decode()}.e30.c", "extension"),
+        (f"{encode({'alg': 'HS256', 'b64': True}).decode()}.e30.c", "extension"),
+        ("x" * 8193, "larger"),
+    ],
+    ids=range(22),
+)
+def test_what_is_no_signed_token_is_told_what_it_is(token, what):
+    with pytest.raises(compact.MalformedTokenError, match=what):
+        compact.parse(token)
+
+
+def test_a_token_of_the_greatest_size_is_read():
+    start = f"{HEADER}.e30."
+    token = start + "A" * (compact.MAX_TOKEN_BYTES - len(start))
+    assert compact.parse(token).payload == b"{}"
+    with pytest.raises(compact.MalformedTokenError, match="8192"):
+        compact.parse(token + "A")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": NaN}',
+        '{"a": Infinity}',
+        '{"a": -Infinity}',
+        '{"a": 1, "a": 1}',
+        '{"b": {"a": 1, "a": 1}}',
+        "[]",
+        "null",
+        '"text"',
+        "",
+        "{} {}",
+        '\ufeff{"a": 1}',
+        '{"a": ' + "1" * 5000 + "}",
+    ],
+    ids=range(12),
+)
+def test_an_object_is_read_strictly(text):
+    with pytest.raises(ValueError):  # noqa: PT011
+        compact.load_object(text.encode())
+
+
+@pytest.mark.parametrize("data", [b"\xff", '{"a": 1}'.encode("utf-16"), b'{"a": "\xe4"}'])
+def test_an_object_is_utf_8(data):
+    with pytest.raises(ValueError):  # noqa: PT011
+        compact.load_object(data)
+
+
+def test_a_good_object_is_read():
+    value = {"a": [1, {"b": None}], "ä": 1.5}
+    assert compact.load_object(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize("value", [0, 1, 1.5, -1, 2**53 - 1])
+def test_numbers_that_every_reader_agrees_on_are_times(value):
+    assert compact.is_time(value)
+
+
+@pytest.mark.parametrize(
+    "value", [True, False, None, "1", [], {}, 2**53, -(2**53), 10**400, float("inf"), float("nan")]
+)
+def test_other_values_are_no_times(value):
+    assert not compact.is_time(value)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+
+from flask_core_auth import Identity, auth_required, current_identity
+from flask_core_auth.identity import ANONYMOUS, narrow
+
+from .forge import bearer, claims, forge
+
+
+def test_what_an_identity_is():
+    identity = Identity("x", scopes=["edit", "edit"])
+    assert (identity.subject, identity.idp, identity.authenticated) == ("x", "host", True)
+    assert identity.scopes == frozenset(("edit",))
+    assert identity.claims == {}
+    with pytest.raises(AttributeError):
+        identity.subject = "y"
+    assert "secret" not in repr(Identity("x", claims={"password": "secret"}))
+
+
+@pytest.mark.parametrize("scopes", ["admin", ""])
+def test_a_text_is_no_collection_of_scopes(scopes):
+    with pytest.raises(TypeError, match="must be a collection of strings"):
+        Identity("x", scopes=scopes)
+
+
+@pytest.mark.parametrize("scope", ["two words", "", '"', "\\", "ä", "a\n", "\0", 5, None])
+def test_what_is_no_scope_is_refused(scope):
+    with pytest.raises(ValueError, match="is no scope"):
+        Identity("x", scopes=[scope])
+
+
+@pytest.mark.parametrize("scope", ["edit", "process:read", "https://api/x", "*", "!#[]~"])
+def test_what_is_a_scope(scope):
+    assert Identity("x", scopes=[scope]).has_scopes([scope])
+
+
+def test_has_scopes():
+    identity = Identity("x", scopes=["edit", "view"])
+    assert identity.has_scopes([])
+    assert identity.has_scopes(["edit"])
+    assert identity.has_scopes(["edit", "view"])
+    assert not identity.has_scopes(["edit", "other"])
+    assert not identity.has_scopes(["*"])
+    assert Identity("x", scopes=["*"]).has_scopes(["anything"])
+    assert not ANONYMOUS.has_scopes(["edit"])
+    assert not ANONYMOUS.authenticated
+
+
+@pytest.mark.parametrize(
+    ("granted", "allowed", "left"),
+    [
+        ("a b", "b c", "b"),
+        ("a", "b", ""),
+        ("*", "b c", "b c"),
+        ("a b", "*", "a b"),
+        ("*", "*", "*"),
+        ("", "*", ""),
+        ("*", "", ""),
+    ],
+)
+def test_narrow(granted, allowed, left):
+    assert narrow(frozenset(granted.split()), frozenset(allowed.split())) == frozenset(left.split())
+
+
+def test_current_identity_is_the_request_s(app):
+    @app.get("/same")
+    @auth_required
+    def same():
+        first = current_identity._get_current_object()
+        assert first is current_identity._get_current_object()
+        assert current_identity.has_scopes(["anything"])
+        assert "claims" not in repr(first)
+        return dict(current_identity.claims)
+
+    token = claims(extra=[1])
+    assert app.test_client().get("/same", headers=bearer(forge(token))).json == token
+
+
+def test_current_identity_of_one_request_is_not_the_next_one_s(app):
+    client = app.test_client()
+    for subject in ("one", "two", "one"):
+        headers = bearer(forge(claims(sub=subject)))
+        assert client.get("/who", headers=headers).json["subject"] == subject
+    assert client.get("/optional").json["subject"] is None
+
+
+def test_current_identity_says_where_it_is_known(app):
+    app.testing = True
+    app.add_url_rule("/unguarded", "unguarded", lambda: current_identity.subject)
+    with pytest.raises(RuntimeError, match="under @auth_required"):
+        app.test_client().get("/unguarded", headers=bearer(forge(claims())))
+    with app.app_context(), pytest.raises(RuntimeError, match="under @auth_required"):
+        str(current_identity.subject)
+    with pytest.raises(RuntimeError):
+        str(current_identity.subject)
