@@ -19,7 +19,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "myst_parser",
     "pallets_sphinx_themes",
-    "project_links",
+    "page_sources",
     "setting_reference",
 ]
 exclude_patterns = ["_build"]
