@@ -119,7 +119,6 @@ class Page:
             "ports": self.ports,
         }
         self.servers: list[subprocess.Popen[bytes]] = []
-        self.ran = 0
 
     def run(self) -> None:
         for block in blocks_of(self.path):
@@ -138,13 +137,10 @@ class Page:
         elif block.language == "test":
             self._python(block, self.namespace)
         elif block.language == "python":
-            self.ran += 1
             self.output = self._captured(block, self.namespace)
         elif block.language == "sh":
-            self.ran += 1
             self.output = "".join(self._command(command) for command in commands_of(block.code))
         elif block.language == "diff":
-            self.ran += 1
             for name, sign in (("before", "-"), ("after", "+")):
                 self.namespace[name] = self._module(name, block, sign)
         elif block.language == "text":
@@ -335,6 +331,37 @@ def test_every_code_block_does_what_the_page_says(path: Path, directory: Path) -
         page.run()
     finally:
         page.close()
+
+
+LIES = {
+    "python that fails": "```python\nassert 1 == 2\n```",
+    "python that warns": "```python\nimport warnings\nwarnings.warn('old')\n```",
+    "another output": "```python\nprint(1)\n```\n```text\n2\n```",
+    "an error that is not raised": "<!-- raises ValueError -->\n```python\nint('1')\n```",
+    "another error": "<!-- raises TypeError -->\n```python\nint('x')\n```",
+    "a claim": "<!-- test\nassert False\n-->",
+    "a command that fails": "```sh\ntest 1 = 2\n```",
+    "a command that does not": "```sh\ntest 1 = 1  # exits with 1\n```",
+    "another status": "```sh\necho 'HTTP/1.1 200 OK'  # 401\n```",
+    "another answer": '```sh\necho \'{"a": 1}\'  # {"b": ...}\n```',
+    "a package that is not": "```sh\npip install flask-core-auth[nothing]\n```",
+    "a target that is not": "```sh\nmake nothing\n```",
+    "no JSON": "```json\n{\n```",
+    "a program that fails": "```diff\n-x = 1\n+x =\n```",
+    "a file that is none": "<!-- file app.py -->\n```python\nx =\n```",
+    "a language that nobody checks": "```ruby\nputs 1\n```",
+    "a comment that nobody reads": "<!-- tset\nassert False\n-->",
+    "a fence that nobody reads": "````python\nassert False\n````",
+    "no end": "```python\npass",
+}
+
+
+@pytest.mark.parametrize("text", LIES.values(), ids=LIES)
+def test_a_page_that_is_not_true_fails(text: str, directory: Path) -> None:
+    path = directory / "page.md"
+    path.write_text(text)
+    with pytest.raises((AssertionError, SyntaxError, UserWarning, ValueError, pytest.fail.Exception)):
+        Page(path, directory).run()
 
 
 @pytest.fixture(scope="session")
