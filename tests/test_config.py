@@ -631,7 +631,7 @@ def test_sessions_are_a_url():
 def test_what_needs_sessions_says_so():
     for check in ("refresh", "always"):
         config = read(
-            API_AUTH_SESSIONS="sqlite://", API_AUTH_SESSION_CHECK=check, API_AUTH_REFRESH_ROTATION=True
+            API_AUTH_SESSIONS="sqlite:///core-auth.db", API_AUTH_SESSION_CHECK=check, API_AUTH_REFRESH_ROTATION=True
         )
         assert (config.session_check, config.refresh_rotation) == (check, True)
     assert problems(API_AUTH_SESSION_CHECK="always", API_AUTH_REFRESH_ROTATION="yes") == {
