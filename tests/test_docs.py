@@ -410,3 +410,10 @@ def test_every_setting_is_in_the_reference(setting: t.Any, built_docs: Path) -> 
 def test_links_between_files_lead_somewhere(name: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / name).read_text()):
         assert ":" in target or (ROOT / target).is_file(), target
+
+
+def test_commands_for_contributors_exist() -> None:
+    targets = re.findall(r"^make (\w+)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert len(targets) > 3
+    for target in targets:
+        subprocess.run(["make", "--dry-run", "-C", ROOT, target], check=True, capture_output=True)
