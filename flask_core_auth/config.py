@@ -178,7 +178,7 @@ class AuthConfig:
 def load_env(config: Config, *, prefix: str = "CORE", environ: Mapping[str, str] = os.environ) -> None:
     """Take our settings from environment variables, as plain strings.
 
-    ``CORE_API_AUTH_USERNAME`` sets ``API_AUTH_USERNAME``, and so on for each key in :data:`SETTINGS`;
+    ``CORE_API_AUTH_USERNAME`` sets ``API_AUTH_USERNAME``, and so on for each key in :data:`.SETTINGS`;
     no other variable is read, and an empty one counts as not set. With the prefix ``CORE``, the datarhei
     Core's ``RS_USERNAME`` and ``RS_PASSWORD`` stand in where the variables proper are not set.
 

@@ -2,6 +2,9 @@
 
 ``pytest_plugins = ["flask_core_auth.testing"]`` in a ``conftest.py`` gives the fixture
 :func:`auth0_tenant`.
+
+PYTEST_DONT_REWRITE: a ``conftest.py`` imports this before pytest does, which pytest warns of where there
+might be assertions to rewrite.
 """
 
 from __future__ import annotations

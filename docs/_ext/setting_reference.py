@@ -1,0 +1,82 @@
+"""The directive ``settings``: the reference of every config key, made from the list that is read."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import timedelta
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+from flask_core_auth import config
+
+if t.TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+#: What a setting may hold, by what reads it. A parser that is not listed here breaks the build.
+TYPES = {
+    "_boolean": "bool",
+    "_seconds": "int (seconds) or timedelta",
+    "_text": "str",
+    "_secret": "str, at least 32 bytes",
+    "_secrets": "list of str, at least 32 bytes each",
+    "_realm": "str",
+    "_password": "str",
+    "_users": "dict",
+    "_tenants": "list of dict, or str",
+    "_about": "dict",
+    "_login_limit": "str or None",
+    "_limit_storage": "str (URI)",
+    "_sessions": "str (URL)",
+    "_session_check": '`"refresh"` or `"always"`',
+}
+
+
+class Settings(SphinxDirective):
+    """Describes every setting in the order of :data:`flask_core_auth.config.SETTINGS`."""
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_dependency(config.__file__)
+        described = "\n\n".join(_describe(setting) for setting in config.SETTINGS)
+        return self.parse_text_to_nodes(described)
+
+
+def _describe(setting: config.Setting) -> str:
+    variables = [f"CORE_{setting.key}"]
+    if setting.core_alias:
+        variables.append(setting.core_alias)
+    lines = [
+        f":::{{confval}} {setting.key}",
+        f":type: {TYPES[setting.parse.__name__]}",
+        f":default: {_default(setting)}",
+        "",
+        setting.meaning,
+        "",
+        f"Environment: {', '.join(f'`{variable}`' for variable in variables)}",
+        ":::",
+    ]
+    return "\n".join(lines)
+
+
+def _default(setting: config.Setting) -> str:
+    default = setting.default
+    if setting.fallback:
+        return f"`{setting.fallback}`"
+    if default is None or default == () or default == {}:
+        return "not set"
+    shown = f"`{default!r}`"
+    if setting.parse.__name__ == "_seconds" and default >= 60:
+        shown += f" ({_span(default)})"
+    return shown
+
+
+def _span(seconds: int) -> str:
+    span = timedelta(seconds=seconds)
+    if span.seconds == 0:
+        return f"{span.days} day{'s' if span.days > 1 else ''}"
+    return f"{span.seconds // 60} minutes"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("settings", Settings)
+    return {"parallel_read_safe": True}
