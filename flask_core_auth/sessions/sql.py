@@ -41,8 +41,10 @@ if t.TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection, Engine
 
-#: How long a call may take in all, in seconds.
-CALL_TIMEOUT = 0.9
+#: How long a call may take, in seconds.
+CALL_TIMEOUT = 0.8
+#: How much longer it may wait for a connection of the pool, in seconds.
+POOL_TIMEOUT = 0.1
 #: How often a call asks for SQLite's lock, in seconds. SQLite by itself asks twelve times in 0.3 seconds,
 #: ever more rarely: where others hold the lock most of the time, some never get it.
 LOCK_INTERVAL = 0.003
@@ -249,7 +251,7 @@ def _make_engine(url: URL) -> Engine:
             isolation_level="AUTOCOMMIT",  # each step is atomic by being one statement
             pool_size=MAX_CONNECTIONS,
             max_overflow=0,
-            pool_timeout=CALL_TIMEOUT,
+            pool_timeout=POOL_TIMEOUT,
             pool_pre_ping=url.get_backend_name() != "sqlite",
             connect_args=arguments,
             hide_parameters=True,

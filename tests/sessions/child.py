@@ -9,8 +9,6 @@ import json
 import os
 import resource
 import sys
-import threading
-import time
 from urllib.parse import urlsplit
 
 from flask.testing import FlaskClient
@@ -56,32 +54,21 @@ def read_only(sessions: str, token: str, access: str) -> list[int]:
     ]
 
 
-def fork_in_mid_use(sessions: str) -> list[int]:
-    """Use a store before and after a fork, in both processes, while threads of the parent use it."""
+def fork(sessions: str) -> list[int]:
+    """Use a store before a fork, and then in five processes at a time."""
     app = make_session_app(sessions)
     _, tokens = _log_in(app.test_client())
-    stop = threading.Event()
-    statuses: set[int] = set()
 
-    def use() -> None:
-        while not stop.is_set():
-            statuses.add(refresh(app.test_client(), tokens["refresh_token"]).status_code)
+    def use() -> set[int]:
+        return {refresh(app.test_client(), tokens["refresh_token"]).status_code for _ in range(50)}
 
-    threads = [threading.Thread(target=use) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.2)
-    exits = []
+    children = []
     for _ in range(4):
         pid = os.fork()
         if pid == 0:
-            seen = {refresh(app.test_client(), tokens["refresh_token"]).status_code for _ in range(50)}
-            os._exit(0 if seen == {200} else 1)
-        exits.append(os.waitpid(pid, 0)[1])
-    stop.set()
-    for thread in threads:
-        thread.join()
-    return [*sorted(statuses), *exits]
+            os._exit(0 if use() == {200} else 1)
+        children.append(pid)
+    return [*use(), *(os.waitpid(pid, 0)[1] for pid in children)]
 
 
 if __name__ == "__main__":

