@@ -72,6 +72,10 @@ sessions = Table(
     # PostgreSQL's B-tree refuses a subject of more than 2.7 kB, its hash takes any.
     Index("core_auth_sessions_subject", "subject", postgresql_using="hash"),
     Index("core_auth_sessions_expires_at", "expires_at"),
+    # Found by its ID in one tree, not by way of a second: a million of them cost little more than a few.
+    sqlite_with_rowid=False,
+    # Room in each page for the next version of a row: a refresh then touches no index but what it changes.
+    postgresql_with={"fillfactor": 80},
 )
 _COLUMNS = sessions.c
 
@@ -100,7 +104,7 @@ class SQLStore:
         values = {name: getattr(session, name) for name in Session.__slots__}
 
         def step(connection: Connection) -> None:
-            connection.execute(_SWEEP, {"now": now})
+            connection.execute(_SWEEP, {"second": int(now)})
             connection.execute(insert(sessions), values)
 
         self._run(step)
@@ -136,11 +140,11 @@ class SQLStore:
         return self._run(step)
 
     def is_live(self, session_id: str, *, now: float) -> bool:
-        values = {"session": session_id, "now": now}
+        values = {"session": session_id, "second": int(now)}
         return self._run(lambda connection: connection.execute(_IS_LIVE, values).first() is not None)
 
     def of_subject(self, subject: str, *, now: float) -> list[Session]:
-        values = {"subject": subject, "now": now}
+        values = {"subject": subject, "second": int(now)}
         return self._run(
             lambda connection: [Session(*row) for row in connection.execute(_OF_SUBJECT, values)]
         )
@@ -289,7 +293,8 @@ _grace_began: t.Any = bindparam("grace_began", type_=Double)
 _oldest: t.Any = _COLUMNS.created_at + bindparam("max_age", type_=BigInteger)
 _successor_expires: t.Any = bindparam("successor_expires", type_=BigInteger)
 
-_is_live = _COLUMNS.expires_at > _now
+# Whole seconds, as the column is: PostgreSQL does not use an index to compare it with a fraction.
+_is_live = _COLUMNS.expires_at > _second
 _is_admitted = and_(
     _session,
     _is_live,
@@ -345,7 +350,8 @@ _END_BATCH = delete(sessions).where(_COLUMNS.id.in_(bindparam("batch", expanding
 _SWEEP = delete(sessions).where(
     _COLUMNS.id.in_(
         select(_COLUMNS.id)
-        .where(_COLUMNS.expires_at <= _now)
+        .where(_COLUMNS.expires_at <= _second)
+        .order_by(_COLUMNS.expires_at)
         .limit(SWEEP)
         .with_for_update(skip_locked=True)
     )

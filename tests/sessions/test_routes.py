@@ -381,6 +381,17 @@ def test_token_of_an_ended_session_is_none_at_all_from_loopback(make_app: MakeAp
     assert client.get("/who", headers=headers, environ_base=remote).status_code == 401
 
 
+def test_options_is_let_through_whatever_token_it_carries(make_app: MakeApp, sqlite_url: str) -> None:
+    app = make_app(sqlite_url, SESSION_CHECK="always")
+    who = app.view_functions["who"]
+    app.add_url_rule("/own", "own", who, methods=["GET", "OPTIONS"], provide_automatic_options=False)
+    client = app.test_client()
+    tokens = login(client)
+    assert client.get("/own", headers=bearer(tokens["access_token"])).json == {"subject": "admin"}
+    client.post("/api/logout", headers=bearer(tokens["access_token"]))
+    assert client.options("/own", headers=bearer(tokens["access_token"])).json == {"subject": None}
+
+
 def test_about_is_short_for_a_token_of_an_ended_session(make_app: MakeApp, sqlite_url: str) -> None:
     about = {"app": "x", "id": "y"}
     client = make_app(sqlite_url, SESSION_CHECK="always", ABOUT=about).test_client()
