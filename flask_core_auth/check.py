@@ -171,5 +171,12 @@ def _warnings(app: Flask, config: AuthConfig) -> Iterator[str]:
             yield (
                 "API_AUTH_LIMIT_STORAGE is in memory: with several workers each of them counts for itself"
             )
-        if not isinstance(app.wsgi_app, ProxyFix):
+        if not _behind_proxy_fix(app.wsgi_app):
             yield ("No ProxyFix: behind a proxy all clients have one address, and share one login limit")
+
+
+def _behind_proxy_fix(wsgi_app: object) -> bool:
+    # By convention a middleware keeps what it wraps in one of these attributes.
+    while wsgi_app is not None and not isinstance(wsgi_app, ProxyFix):
+        wsgi_app = getattr(wsgi_app, "app", getattr(wsgi_app, "wsgi_app", None))
+    return wsgi_app is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import typing as t
 
@@ -73,7 +74,7 @@ def spec(app: Flask) -> Document:
         },
         "paths": dict(sorted(paths.items())),
         "components": {
-            "schemas": _SCHEMAS,
+            "schemas": copy.deepcopy(_SCHEMAS),
             "responses": {_name(status): _refusal(status) for status in _MEANINGS},
             "securitySchemes": _security_schemes(app, state.config),
         },

@@ -114,6 +114,16 @@ def test_check_warns_of_what_will_hurt(flask):
     assert not any("plain text" in warning for warning in in_debug)
 
 
+def test_check_sees_a_proxy_fix_under_another_middleware(flask):
+    app = APP + (
+        "from werkzeug.middleware.dispatcher import DispatcherMiddleware\n"
+        "from werkzeug.middleware.proxy_fix import ProxyFix\n"
+        "app.wsgi_app = DispatcherMiddleware(ProxyFix(app.wsgi_app))\n"
+    )
+    report = json.loads(flask("check", "--json", app=app, CORE_API_AUTH_JWT_SECRET=SECRET).stdout)
+    assert not any("ProxyFix" in warning for warning in report["warnings"])
+
+
 def test_check_warns_where_nobody_can_log_in(flask):
     warnings = json.loads(flask("check", "--json", CORE_API_AUTH_JWT_SECRET=SECRET).stdout)["warnings"]
     assert any("Nobody can log in" in warning for warning in warnings)

@@ -175,3 +175,31 @@ def test_refresh_cookie_has_the_prefix_that_a_nested_blueprint_has():
     answer = app.test_client().post("/v1/api/login", json=LOGIN)
     [refresh] = [line for line in answer.headers.getlist("Set-Cookie") if line.startswith("refresh_")]
     assert "Path=/v1/api" in refresh
+
+
+def test_log_out_takes_the_cookies_back(client):
+    assert client.post("/api/logout").status_code == 401
+    answer = client.post("/api/logout", headers=csrf(client))
+    assert answer.status_code == 204
+    assert not client._cookies
+    assert client.get("/who").status_code == 401
+
+
+def test_log_out_with_sessions_ends_the_session_too(tmp_path):
+    client = make_app(API_AUTH_SESSIONS=f"sqlite:///{tmp_path}/sessions.db").test_client()
+    tokens = client.post("/api/login", json=LOGIN).json
+    assert client.post("/api/logout", headers=csrf(client)).status_code == 204
+    header = {"Authorization": f"Bearer {tokens['refresh_token']}"}
+    assert client.get("/api/login/refresh", headers=header).status_code == 401
+
+
+def test_log_out_works_with_the_refresh_cookie_alone(tmp_path):
+    client = make_app(API_AUTH_SESSIONS=f"sqlite:///{tmp_path}/sessions.db").test_client()
+    client.post("/api/login", json=LOGIN)
+    client.delete_cookie("access_token_cookie")
+    assert client.post("/api/logout", headers=csrf(client, "refresh")).status_code == 204
+
+
+def test_log_out_is_there_only_with_cookies_or_sessions():
+    client = make_app(API_AUTH_COOKIES=False).test_client()
+    assert client.post("/api/logout").status_code == 404
