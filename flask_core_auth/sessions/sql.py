@@ -10,6 +10,7 @@ import typing as t
 from pathlib import Path
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     Double,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     case,
     create_engine,
     delete,
+    event,
     insert,
     literal,
     make_url,
@@ -74,8 +76,13 @@ sessions = Table(
     Index("core_auth_sessions_expires_at", "expires_at"),
     # Found by its ID in one tree, not by way of a second: a million of them cost little more than a few.
     sqlite_with_rowid=False,
-    # Room in each page for the next version of a row: a refresh then touches no index but what it changes.
-    postgresql_with={"fillfactor": 80},
+)
+# Room in each page for the next version of a row: a refresh then touches no index but what it changes. (As an
+# argument of the table, SQLAlchemy takes this from 2.1 on.)
+event.listen(
+    sessions,
+    "after_create",
+    DDL("ALTER TABLE %(table)s SET (fillfactor = 80)").execute_if(dialect="postgresql"),
 )
 _COLUMNS = sessions.c
 
