@@ -77,13 +77,10 @@ sessions = Table(
     # Found by its ID in one tree, not by way of a second: a million of them cost little more than a few.
     sqlite_with_rowid=False,
 )
-# Room in each page for the next version of a row: a refresh then touches no index but what it changes. (As an
-# argument of the table, SQLAlchemy takes this from 2.1 on.)
-event.listen(
-    sessions,
-    "after_create",
-    DDL("ALTER TABLE %(table)s SET (fillfactor = 80)").execute_if(dialect="postgresql"),
-)
+# Room in each page for the next version of a row: a refresh then touches no index but what it changes.
+# (As an argument of the table, SQLAlchemy takes this from 2.1 on.)
+_fillfactor = DDL("ALTER TABLE %(table)s SET (fillfactor = 80)")  # type: ignore[no-untyped-call]
+event.listen(sessions, "after_create", _fillfactor.execute_if(dialect="postgresql"))
 _COLUMNS = sessions.c
 
 T = t.TypeVar("T")
