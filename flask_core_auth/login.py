@@ -110,8 +110,10 @@ def _decide(
         return validate()
     except (Forbidden, Unauthorized) as refused:  # the app's password_verifier may abort(), too
         logger.warning("Login from %s refused: %s", address, refused.description)
-        send(login_failed, username=username, detail=refused.description)
-        state.throttle.count(address, name)
+        try:
+            state.throttle.count(address, name)
+        finally:  # counted first, whatever a receiver does
+            send(login_failed, username=username, detail=refused.description)
         raise
 
 
