@@ -140,3 +140,15 @@ def test_receiver_that_fails_breaks_the_request_as_with_flasks_own() -> None:
     credentials = {"username": "admin", "password": PASSWORD}
     with signals.logged_in.connected_to(receive, app):
         assert app.test_client().post("/api/login", json=credentials).status_code == 500
+
+
+def test_failed_login_is_counted_though_a_receiver_fails() -> None:
+    client = make_session_app(None, LOGIN_LIMIT="2/minute").test_client()
+
+    def receive(app: Flask, **values: t.Any) -> None:
+        raise LookupError
+
+    wrong = {"username": "admin", "password": "guess"}
+    with signals.login_failed.connected_to(receive):
+        statuses = [client.post("/api/login", json=wrong).status_code for _ in range(3)]
+    assert statuses == [500, 500, 429]
