@@ -10,7 +10,7 @@ from flask import Blueprint, Flask
 
 from . import cookies, jwt_extended, openapi, session_routes
 from .about import about
-from .config import AuthConfig
+from .config import AuthConfig, unknown_keys
 from .errors import ConfigError
 from .guard import check_session, guard
 from .identity import Identity, is_subject
@@ -56,6 +56,8 @@ class CoreAuth(Blueprint):
     """
 
     def __init__(self, name: str = "core_auth", *, url_prefix: str | None = "/api") -> None:
+        if not isinstance(name, str):
+            raise TypeError("CoreAuth takes no app: app.register_blueprint(CoreAuth())")
         super().__init__(name, __name__, url_prefix=url_prefix)
         self._host = HostValidator()
         self.add_url_rule("/login", "login", login, methods=["POST"])
@@ -80,6 +82,8 @@ class CoreAuth(Blueprint):
             problems.extend(cookies.conflicts(app))
         if config is None or problems:
             raise ConfigError(problems)
+        for key, problem in unknown_keys(app.config):
+            logger.warning("%s %s", key, problem)
         if config.disable_localhost:
             logger.warning(
                 "API_AUTH_DISABLE_LOCALHOST is on: requests from this machine need no token. Behind a"
@@ -118,10 +122,12 @@ class CoreAuth(Blueprint):
             @core_auth.password_verifier
             def verify(username, password):
                 user = User.query.filter_by(name=username).first()
-                return user.id if user and user.check_password(password) else None
+                stored = user.password_hash if user else DUMMY_HASH  # an unknown name takes as long
+                return str(user.id) if check_password_hash(stored, password) and user else None
 
         It is called with the user name and the password of a login, unless the name is one of those in
-        the config, and returns the subject, an :class:`Identity` with its scopes, or None to refuse.
+        the config, and returns the subject, a string, or an :class:`Identity` with its scopes, or None to
+        refuse. It may be a coroutine function.
         """
         self._host.verifier = verifier
         return verifier

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from .config import SETTINGS
+from .config import SETTINGS, unknown_keys
+from .decorators import BARE_MARK, PROTECTED_MARK
 from .errors import ConfigError
 from .state import KEY
 
@@ -21,6 +22,7 @@ if t.TYPE_CHECKING:
     from .config import AuthConfig, Setting
 
 MASK = "********"
+SETTINGS_BY_KEY = {setting.key: setting for setting in SETTINGS}
 #: Longer values are cut short in the table, in characters.
 SHOWN_LENGTH = 48
 
@@ -153,6 +155,10 @@ def _warnings(app: Flask, config: AuthConfig) -> Iterator[str]:
             "API_AUTH_DISABLE_LOCALHOST is true: behind a proxy on this machine everybody may count as"
             " local"
         )
+    yield from (f"{key} {problem}" for key, problem in unknown_keys(app.config))
+    if not config.tenants and SETTINGS_BY_KEY["API_AUTH_AUTH0_TENANTS"].source(app.config):
+        yield "API_AUTH_AUTH0_TENANTS is set, but API_AUTH_AUTH0_ENABLE is not true: no tenant is asked"
+    yield from _open_views(app)
     for tenant in config.tenants:
         if not tenant.users:
             yield f"{tenant.domain} has no users: nobody can log in with its tokens"
@@ -166,13 +172,31 @@ def _warnings(app: Flask, config: AuthConfig) -> Iterator[str]:
             f"The password of {', '.join(plain)} is in plain text: hash it with flask core-auth"
             " hash-password"
         )
-    if config.login_limit is not None:
+    if config.login_limit is None:
+        yield "API_AUTH_LOGIN_LIMIT is None: passwords can be guessed as fast as they are checked"
+    else:
         if config.limit_storage.startswith("memory"):
             yield (
                 "API_AUTH_LIMIT_STORAGE is in memory: with several workers each of them counts for itself"
             )
         if not _behind_proxy_fix(app.wsgi_app):
             yield ("No ProxyFix: behind a proxy all clients have one address, and share one login limit")
+
+
+def _open_views(app: Flask) -> Iterator[str]:
+    """What looks protected in the source, and is open."""
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        if getattr(view, BARE_MARK, False) and not getattr(view, PROTECTED_MARK, False):
+            yield (
+                f"{rule.rule} is open, though its view has @auth_required: that must stand below the route"
+                " decorator"
+            )
+        elif getattr(view, PROTECTED_MARK, False) and not getattr(rule, "provide_automatic_options", True):
+            yield (
+                f"{rule.rule} answers OPTIONS itself, which needs no token: leave OPTIONS out of its"
+                " methods, and Flask answers it"
+            )
 
 
 def _behind_proxy_fix(wsgi_app: object) -> bool:

@@ -7,6 +7,7 @@ from the environment, and what the reference in the documentation is made of.
 from __future__ import annotations
 
 import base64
+import difflib
 import json
 import os
 import re
@@ -44,6 +45,11 @@ _LIMIT_STORAGES = (
     "valkey+unix",
     "memcached",
 )
+_LIMIT_LIBRARIES = {
+    "redis": "flask-core-auth[redis]",
+    "valkey": "valkey",
+    "memcached": "pymemcache",
+}
 _MAX_SECONDS = 10 * 365 * 86400
 _DOMAIN = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 _ADVICE = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
@@ -196,6 +202,15 @@ def load_env(config: Config, *, prefix: str = "CORE", environ: Mapping[str, str]
                 break
 
 
+def unknown_keys(config: Mapping[str, object]) -> t.Iterator[tuple[str, str]]:
+    """Keys that begin like ours but are none, and what is wrong with each: most are misspelt."""
+    known = [setting.key for setting in SETTINGS]
+    for key in config:
+        if key.startswith("API_AUTH_") and key not in known:
+            meant = difflib.get_close_matches(key, known, 1)
+            yield key, "is no setting" + (f": {meant[0]} is meant, perhaps" if meant else "")
+
+
 def _contradictions(values: Mapping[str, t.Any], app: Flask) -> t.Iterator[tuple[str, str]]:
     """What is wrong between settings that are fine one by one."""
     username, password = values["API_AUTH_USERNAME"], values["API_AUTH_PASSWORD"]
@@ -267,6 +282,10 @@ def _seconds(value: object) -> int:
     return value
 
 
+def _seconds_or_none(value: object) -> int:
+    return 0 if value in (0, "0", timedelta()) and value is not False else _seconds(value)
+
+
 def _text(value: object) -> str:
     if isinstance(value, str):
         try:
@@ -274,11 +293,21 @@ def _text(value: object) -> str:
         except UnicodeEncodeError:
             raise SettingError("is not valid Unicode") from None
         return value
-    raise SettingError(
-        f"must be a string, not {type(value).__name__}. Flask's from_prefixed_env() reads values as"
-        " JSON, so that 1e5 becomes a number and true a boolean: use flask_core_auth.load_env(), or"
-        " quote the value twice"
-    )
+    if isinstance(value, (int, float, list, dict)):
+        raise SettingError(
+            f"must be a string, not {type(value).__name__}. Flask's from_prefixed_env() reads values as"
+            " JSON, so that 1e5 becomes a number and true a boolean: use flask_core_auth.load_env(), or"
+            " quote the value twice"
+        )
+    advice = ": decode() it" if isinstance(value, bytes) else ""
+    raise SettingError(f"must be a string, not {type(value).__name__}{advice}")
+
+
+def _username(value: object) -> str:
+    name = _text(value)
+    if not is_subject(name):
+        raise SettingError("must not contain NUL")
+    return name
 
 
 def _secret(value: object) -> str:
@@ -453,9 +482,11 @@ def _login_limit(value: object) -> str | None:
     from limits import parse_many
 
     try:
-        parse_many(limit)
+        items = parse_many(limit)
     except ValueError:
-        raise SettingError(f'must be such as "10/minute", or None, not {limit!r}') from None
+        items = []
+    if not items or not all(item.amount > 0 and 0 < item.get_expiry() <= _MAX_SECONDS for item in items):
+        raise SettingError(f'must be such as "10/minute", or None, not {limit!r}')
     return limit
 
 
@@ -470,7 +501,9 @@ def _limit_storage(value: object) -> str:
         storage_from_string(uri)
     except (ConfigurationError, ValueError) as error:
         if isinstance(error, ConfigurationError) and uri not in str(error):  # a library is missing
-            raise SettingError(f"cannot be used: {error}") from None
+            scheme = uri.partition(":")[0]
+            package = next(name for kind, name in _LIMIT_LIBRARIES.items() if scheme.startswith(kind))
+            raise SettingError(f"needs a library that is not installed: pip install '{package}'") from None
         # Its text is not shown: it may quote a part of the URI, and so of a password in it.
         raise SettingError("is not a valid URI (in a password, / is written as %2F, # as %23)") from None
     return uri
@@ -602,7 +635,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "API_AUTH_USERNAME",
-        _text,
+        _username,
         None,
         "The local user, who has every scope.",
         core_alias="RS_USERNAME",
@@ -718,7 +751,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "API_AUTH_REFRESH_GRACE",
-        _seconds,
+        _seconds_or_none,
         10,
         "How long a refresh token that was rotated still serves, for a client that refreshes twice at"
         " a time: seconds.",

@@ -36,7 +36,7 @@ def bearer_token(header: str | None) -> str | None:
     """
     if header is None:
         return None
-    scheme, *token = header.split() or [""]
+    scheme, *token = [part for part in header.split(" ") if part] or [""]
     if scheme.lower() != "bearer":
         return None
     if len(token) != 1 or not token[0].isascii():

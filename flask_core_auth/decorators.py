@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import typing as t
@@ -11,6 +12,11 @@ from flask import current_app
 
 from .guard import EXEMPT_MARK, admit
 from .identity import is_scope
+
+#: The attribute of a view that asks for a token ...
+PROTECTED_MARK = "_core_auth_protected"
+#: ... and of what is inside it, which does not.
+BARE_MARK = "_core_auth_bare"
 
 ViewT = t.TypeVar("ViewT", bound=Callable[..., t.Any])
 
@@ -47,8 +53,11 @@ def auth_required(
         @auth_required(fresh=True)
         def change_password(): ...
 
-    It goes below the route decorator, also on async views, and into a class-based view's ``decorators``.
-    Requests with the method OPTIONS pass: a CORS preflight carries no token.
+    It goes below the route decorator (above it, it would protect nothing), also on async views, and into a
+    class-based view's ``decorators``.
+
+    Requests with the method OPTIONS pass, because a CORS preflight carries no token. Flask answers them by
+    itself; a view that lists OPTIONS among its methods gets them, from anybody, as anonymous.
 
     :param fresh: ask for a token from a login, not from a refresh.
     :param optional: let a request without a token in as anonymous; one with a bad token is refused.
@@ -56,6 +65,8 @@ def auth_required(
     :raises UnauthorizedError: at a request without a token that is accepted.
     :raises InsufficientScopeError: at a request whose token lacks a scope.
     """
+    if view is not None and not callable(view):
+        raise TypeError(f"auth_required takes keywords: @auth_required(scopes={view!r})")
     required = frozenset((scopes,) if isinstance(scopes, str) else scopes)
     for scope in required:
         if not is_scope(scope):
@@ -78,6 +89,9 @@ def auth_required(
                 admit(fresh=fresh, optional=optional, scopes=required)
                 return view(*args, **kwargs)
 
+        setattr(protected, PROTECTED_MARK, True)
+        with contextlib.suppress(AttributeError):  # a bound method takes no attributes
+            setattr(view, BARE_MARK, True)
         return t.cast(ViewT, protected)
 
     return protect if view is None else protect(view)
@@ -88,5 +102,10 @@ def auth_exempt(view: ViewT) -> ViewT:
 
     It goes below the route decorator, or into a class-based view's ``decorators``.
     """
-    setattr(view, EXEMPT_MARK, True)  # functools.wraps() keeps it
-    return view
+
+    @functools.wraps(view)
+    def exempt(*args: t.Any, **kwargs: t.Any) -> t.Any:
+        return current_app.ensure_sync(view)(*args, **kwargs)
+
+    setattr(exempt, EXEMPT_MARK, True)  # which functools.wraps() hands on to what is wrapped around it
+    return t.cast(ViewT, exempt)

@@ -27,8 +27,12 @@ if t.TYPE_CHECKING:
 #: The attribute of a view that :func:`guard` lets pass.
 EXEMPT_MARK = "_core_auth_exempt"
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::[0-9]*)?")
+_ORIGIN = re.compile("https?://" + _HOST.pattern)
 # A proxy sets these, or the caller does: either way the caller may be anywhere.
-_FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP")
+_FORWARDED = (
+    *("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "HTTP_CF_CONNECTING_IP"),
+    *("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO"),
+)
 
 
 def guard() -> None:
@@ -71,6 +75,7 @@ def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
         if (fresh or scopes) and state.config.enable and environ["REQUEST_METHOD"] != "OPTIONS":
             raise UnauthorizedError.missing(state.config.realm)
         values.update(
+            _core_auth_environ=environ,
             _core_auth_granted=ANONYMOUS,
             _core_auth_identity=ANONYMOUS,
             _jwt_extended_jwt={},
@@ -84,8 +89,9 @@ def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
         raise UnauthorizedError.not_fresh(state.config.realm)
     if scopes and not token.identity.has_scopes(scopes) and state.config.enable:
         raise InsufficientScopeError(scopes, realm=state.config.realm)
-    # One update instead of six of g's own __setattr__(), which is written in Python.
+    # One update instead of seven of g's own __setattr__(), which is written in Python.
     values.update(
+        _core_auth_environ=environ,
         _core_auth_granted=token.identity,
         _core_auth_identity=None,
         _jwt_extended_jwt=claims,
@@ -160,12 +166,18 @@ def _is_open(state: State, environ: WSGIEnvironment) -> bool:
 def _is_local(environ: WSGIEnvironment) -> bool:
     """Whether a request can only come from a program on this machine itself, as far as it shows.
 
-    nginx by default forwards no client address at all, and DNS rebinding makes a browser send requests of
-    a foreign page to a loopback address: hence the host's name.
+    A browser on this machine sends what the pages of others make it send. A page shows in ``Origin`` or, to
+    a current browser, in ``Sec-Fetch-Site``; after DNS rebinding, in the host's name. That one also gives
+    away a proxy that hands on the name that it was asked for, with nothing else to show for it.
     """
     if any(name in environ for name in _FORWARDED):
         return False
-    host = _HOST.fullmatch(environ.get("HTTP_HOST", ""))
-    if host is None or not is_loopback(host[1] or host[2]):
+    if environ.get("HTTP_SEC_FETCH_SITE", "none") not in ("none", "same-origin"):
         return False
+    for shown in (
+        _ORIGIN.fullmatch(environ.get("HTTP_ORIGIN", "http://localhost")),
+        _HOST.fullmatch(environ.get("HTTP_HOST", "")),
+    ):
+        if shown is None or not is_loopback(shown[1] or shown[2]):
+            return False
     return is_loopback(environ.get("REMOTE_ADDR", ""))

@@ -6,7 +6,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from flask import g
+from flask import g, has_request_context, request
 from werkzeug.local import LocalProxy
 
 if t.TYPE_CHECKING:
@@ -80,16 +80,21 @@ def narrow(granted: frozenset[str], allowed: frozenset[str]) -> frozenset[str]:
     return granted & allowed
 
 
+_UNKNOWN = (
+    "current_identity is known only in a view under @auth_required, or one that CoreAuth.protect() guards"
+)
+
+
 def _identity_of_request() -> Identity:
     values = g._get_current_object()
+    # Where an app context was pushed by hand, g outlives the request: what another one left is not ours.
+    if values.get("_core_auth_environ") is not (request.environ if has_request_context() else None):
+        raise RuntimeError(_UNKNOWN)
     identity: Identity | None = values.get("_core_auth_identity")
     if identity is None:
         granted: Identity | None = values.get("_core_auth_granted")
         if granted is None:
-            raise RuntimeError(
-                "current_identity is known only in a view under @auth_required, or in one that"
-                " CoreAuth.protect() guards."
-            )
+            raise RuntimeError(_UNKNOWN)
         # Made when it is first asked for: most views never look at it, and the guard is the hot path.
         identity = replace(granted, claims=values._jwt_extended_jwt)
         values._core_auth_identity = identity

@@ -7,7 +7,7 @@ import typing as t
 from dataclasses import replace
 
 from flask import has_request_context, jsonify, request
-from werkzeug.exceptions import Forbidden, Unauthorized
+from werkzeug.exceptions import Forbidden, MethodNotAllowed, Unauthorized
 
 from . import compact, cookies
 from .credentials import (
@@ -109,7 +109,7 @@ def _decide(
     try:
         return validate()
     except (Forbidden, Unauthorized) as refused:  # the app's password_verifier may abort(), too
-        logger.warning("Login from %s refused: %s", address, refused.description)
+        logger.warning("Login from %s refused: %.500r", address, refused.description)
         try:
             state.throttle.count(address, name)
         finally:  # counted first, whatever a receiver does
@@ -142,6 +142,8 @@ def _unclaimed(bearer: str) -> AuthError:
 @auth_exempt
 def refresh() -> Response:
     """Exchange a refresh token for a new access token, and a new refresh token where they rotate."""
+    if request.method == "HEAD":  # its answer, a token that rotation gives once, would be lost
+        raise MethodNotAllowed(["GET", "OPTIONS"])
     state = State.of_app()
     realm = state.config.realm
     sent = sent_token(state, "refresh", request.environ)

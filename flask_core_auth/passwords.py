@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from werkzeug.security import check_password_hash, generate_password_hash
 
 _HASH_PREFIXES = ("scrypt:", "pbkdf2:", "$argon2")
+# crypt(3)'s, bcrypt among them: as plain text such a hash would be the password itself.
+_CRYPT_HASH = re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|apr1)\$.+")
 _WERKZEUG_HASH = re.compile(r"(?P<method>(?:scrypt|pbkdf2):[^$]*)\$[^$]+\$[0-9a-f]+")
 # Checking a password takes at most this much: a typo in a cost must not exhaust the machine.
 _MAX_BYTES = 2**30
@@ -36,6 +38,11 @@ class StoredPassword:
 
         :raises ValueError: if a hash cannot be used, saying why.
         """
+        if _CRYPT_HASH.fullmatch(text):
+            raise ValueError(
+                "is a hash of a kind that cannot be checked here: hash the password with flask core-auth"
+                " hash-password"
+            )
         if not text.startswith(_HASH_PREFIXES):
             return cls(text, "plain")
         if text.startswith("$argon2"):

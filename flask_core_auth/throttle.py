@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import logging
 import math
+import re
 import threading
 import time
 import typing as t
@@ -137,8 +138,11 @@ def _counters(limit: str, address: str | None, username: str) -> list[_Counter]:
     from limits import parse_many
 
     network = _network(address)
-    by_name, by_address = _key(network, username), _key(network)
+    by_name, by_address = _key(network or "", username), _key(network or "")
     items = parse_many(limit)
+    if network is None:
+        # All clients without an address together cannot have one limit: anybody could use it up for all.
+        return [(item, by_name) for item in items]
     return [(item, by_name) for item in items] + [
         (type(item)(item.amount * ADDRESS_FACTOR, item.multiples), by_address) for item in items
     ]
@@ -149,12 +153,19 @@ def _key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _network(address: str | None) -> str:
-    """The part of a client's address that it cannot choose: of an IPv6 address the /64."""
+def _network(address: str | None) -> str | None:
+    """The part of a client's address that it cannot choose: of an IPv6 address the /64.
+
+    None where there is no address, as on a Unix socket.
+    """
+    if not address:
+        return None
+    # Some proxies put the port behind it.
+    host = re.fullmatch(r"\[(.+)\](?::[0-9]+)?|([0-9.]+):[0-9]+", address)
     try:
-        parsed = ipaddress.ip_address(address or "")
+        parsed = ipaddress.ip_address((host[1] or host[2]) if host else address)
     except ValueError:
-        return "unknown"
+        return address
     if isinstance(parsed, ipaddress.IPv6Address):
         if parsed.ipv4_mapped is not None:
             return str(parsed.ipv4_mapped)

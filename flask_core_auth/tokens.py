@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import itertools
 import json
+import logging
 import threading
 import time
 import typing as t
@@ -29,6 +30,8 @@ if t.TYPE_CHECKING:
 
     from .config import AuthConfig
     from .jwt_extended import Loaders
+
+logger = logging.getLogger("flask_core_auth")
 
 Use = t.Literal["access", "refresh"]
 
@@ -262,37 +265,38 @@ class Tokens:
             self._seen[authorization] = verified
 
     def _verify(self, token: str, use: Use) -> VerifiedToken:
-        realm = self._config.realm
         try:
             signed = compact.parse(token)
-            if signed.protected.get("alg") != "HS256" or not self._signed_by_us(signed):
-                raise UnauthorizedError.invalid(realm)
+            if signed.protected.get("alg") != "HS256":
+                raise self._refused("it is not signed with HS256")
+            if not self._signed_by_us(signed):
+                raise self._refused("it is not signed with one of our secrets")
             claims = compact.load_object(signed.payload)
         except (compact.MalformedTokenError, ValueError, RecursionError):
-            raise UnauthorizedError.invalid(realm) from None
+            raise self._refused("it is malformed") from None
 
         now = time.time()
         expires = claims.get("exp")
         if not compact.is_time(expires):
-            raise UnauthorizedError.invalid(realm)
+            raise self._refused("it has no expiry (exp)")
         if expires <= now:
-            raise UnauthorizedError.expired(realm)
+            raise UnauthorizedError.expired(self._config.realm)
         for name in ("iat", "nbf"):
             moment = claims.get(name, now)
             if not compact.is_time(moment) or moment > now + compact.LEEWAY:
-                raise UnauthorizedError.invalid(realm)
-        if claims.get("iss") != realm:
-            raise UnauthorizedError.invalid(realm)
+                raise self._refused(f"it is not valid yet ({name})")
+        if claims.get("iss") != self._config.realm:
+            raise self._refused("it is of another realm (iss)")
         if not self._loaders.admit_audience(claims.get("aud")):
-            raise UnauthorizedError.invalid(realm)
+            raise self._refused("it is for another audience (aud)")
         if not is_subject(claims.get("sub")):
-            raise UnauthorizedError.invalid(realm)
+            raise self._refused("it has no subject (sub)")
         if claims.get("usefor") != use or claims.get("type", use) != use:
-            raise UnauthorizedError.invalid(realm)
+            raise self._refused(f"it is no {use} token of ours (usefor)")
         try:
             identity = self._identity(claims)
         except ValueError:  # what stands in scope is none
-            raise UnauthorizedError.invalid(realm) from None
+            raise self._refused("its scope is none") from None
 
         return VerifiedToken(
             identity=identity,
@@ -302,6 +306,11 @@ class Tokens:
             claims=_copier({"type": use, "fresh": False, "jti": None, **claims}),
             header=_copier(signed.protected),
         )
+
+    def _refused(self, reason: str) -> UnauthorizedError:
+        # For the app's developer alone: the client is told no more than that it is invalid.
+        logger.debug("Token refused: %s", reason)
+        return UnauthorizedError.invalid(self._config.realm)
 
     def _signed_by_us(self, signed: CompactSignature) -> bool:
         # HS256 is this one line of the standard library (RFC 7518, 3.2). By way of joserfc, with its

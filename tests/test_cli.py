@@ -124,6 +124,36 @@ def test_check_sees_a_proxy_fix_under_another_middleware(flask):
     assert not any("ProxyFix" in warning for warning in report["warnings"])
 
 
+def test_check_tells_of_views_that_only_look_protected(flask):
+    app = APP + (
+        "from flask_core_auth import auth_required\n"
+        "@auth_required\n@app.get('/reversed')\ndef reversed(): return ''\n"
+        "@app.route('/options', methods=['GET', 'OPTIONS'])\n@auth_required\ndef options(): return ''\n"
+        "@app.get('/right')\n@auth_required\ndef right(): return ''\n"
+    )
+    report = json.loads(flask("check", "--json", app=app, CORE_API_AUTH_JWT_SECRET=SECRET).stdout)
+    assert any(warning.startswith("/reversed is open") for warning in report["warnings"])
+    assert any(warning.startswith("/options answers OPTIONS itself") for warning in report["warnings"])
+    assert not any("/right" in warning for warning in report["warnings"])
+
+
+def test_check_warns_of_settings_that_do_nothing(flask):
+    app = APP.replace("load_env(app.config)", "load_env(app.config); app.config['API_AUTH_PASSWROD'] = 'x'")
+    tenants = json.dumps([{"domain": "tenant.example", "audience": "https://api.example/", "users": ["*"]}])
+    environ = {
+        "CORE_API_AUTH_JWT_SECRET": SECRET,
+        "CORE_API_AUTH_AUTH0_TENANTS": tenants,
+        "CORE_API_AUTH_LOGIN_LIMIT": "none",
+    }
+    warnings = json.loads(flask("check", "--json", app=app, **environ).stdout)["warnings"]
+    for word in (
+        "API_AUTH_PASSWROD is no setting",
+        "API_AUTH_AUTH0_ENABLE is not true",
+        "LOGIN_LIMIT is None",
+    ):
+        assert any(word in warning for warning in warnings), word
+
+
 def test_check_warns_where_nobody_can_log_in(flask):
     warnings = json.loads(flask("check", "--json", CORE_API_AUTH_JWT_SECRET=SECRET).stdout)["warnings"]
     assert any("Nobody can log in" in warning for warning in warnings)

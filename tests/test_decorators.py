@@ -315,3 +315,33 @@ def test_our_blueprint_nested_in_a_protected_one():
     app.register_blueprint(outer)
     credentials = {"username": "admin", "password": "x"}
     assert app.test_client().post("/outer/api/login", json=credentials).status_code == 200
+
+
+def test_auth_required_takes_no_scope_by_position():
+    with pytest.raises(TypeError, match="scopes='admin'"):
+        auth_required("admin")
+
+
+def test_exempting_a_view_does_not_exempt_it_under_another_name(make_app):
+    core_auth = CoreAuth()
+    app = make_app(core_auth)
+    view = lambda: "ok"  # noqa: E731  # one function, two routes
+    app.add_url_rule("/public", "public", auth_exempt(view))
+    app.add_url_rule("/private", "private", view)
+    core_auth.protect(app)
+    client = app.test_client()
+    assert client.get("/public").status_code == 200
+    assert client.get("/private").status_code == 401
+
+
+def test_exempt_view_may_be_async(make_app):
+    core_auth = CoreAuth()
+    app = make_app(core_auth)
+
+    @auth_exempt
+    async def view():
+        return "ok"
+
+    app.add_url_rule("/public", "public", view)
+    core_auth.protect(app)
+    assert app.test_client().get("/public").text == "ok"

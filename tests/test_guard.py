@@ -297,10 +297,47 @@ def test_an_absent_host_needs_a_token(local_app):
         assert local_app.full_dispatch_request().status_code == 401
 
 
-@pytest.mark.parametrize("name", ["HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HTTP_FORWARDED",
+        "HTTP_VIA",
+        "HTTP_X_FORWARDED_FOR",
+        "HTTP_X_FORWARDED_HOST",
+        "HTTP_X_FORWARDED_PROTO",
+        "HTTP_X_REAL_IP",
+        "HTTP_X_CLIENT_IP",
+        "HTTP_CF_CONNECTING_IP",
+    ],
+)
 @pytest.mark.parametrize("value", ["127.0.0.1", "", "for=127.0.0.1", "8.8.8.8"])
 def test_a_forwarded_request_needs_a_token(local_app, name, value):
     assert call(local_app, **{name: value}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1.evil.example", "http://["]
+)
+def test_a_page_of_somebody_else_needs_a_token(local_app, origin):
+    assert call(local_app, HTTP_ORIGIN=origin).status_code == 401
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_browser_that_tells_of_another_site_needs_a_token(local_app, site):
+    assert call(local_app, HTTP_SEC_FETCH_SITE=site).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"HTTP_ORIGIN": "http://localhost:3000"},
+        {"HTTP_ORIGIN": "http://[::1]:3000"},
+        {"HTTP_SEC_FETCH_SITE": "none"},
+        {"HTTP_SEC_FETCH_SITE": "same-origin"},
+    ],
+)
+def test_a_page_of_this_machine_needs_none(local_app, headers):
+    assert call(local_app, **headers).status_code == 200
 
 
 def test_behind_proxyfix_the_forwarded_address_gives_no_bypass(local_app):

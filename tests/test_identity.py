@@ -94,3 +94,13 @@ def test_current_identity_says_where_it_is_known(app):
         str(current_identity.subject)
     with pytest.raises(RuntimeError):
         str(current_identity.subject)
+
+
+def test_identity_of_one_request_is_not_seen_by_the_next_that_shares_its_context(app):
+    app.add_url_rule("/nobody", "nobody", lambda: f"{current_identity.subject}")
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    with app.app_context():  # by hand, as some set-ups do at import: g then outlives each request
+        client = app.test_client()
+        assert client.get("/who", headers=bearer(forge(claims()))).status_code == 200
+        with pytest.raises(RuntimeError, match="current_identity is known only"):
+            client.get("/nobody")

@@ -10,7 +10,7 @@ from werkzeug.security import generate_password_hash
 from flask_core_auth import ConfigError
 from flask_core_auth.passwords import StoredPassword
 
-PASSWORDS = ["correct horse", "pässwörd", "пароль 🐴", "$2b$12$x", "scrypt", "a" * 1000, " "]
+PASSWORDS = ["correct horse", "pässwörd", "пароль 🐴", "$2b$", "scrypt", "a" * 1000, " "]
 
 
 def log_in(app, password: str) -> int:

@@ -103,8 +103,12 @@ def test_names_are_counted_each_for_itself_and_five_times_as_much_together(make_
         ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
         ("2001:DB8::1", "2001:db8:0:0:0:0:0:2", True),
         ("fe80::1%eth0", "fe80::2%eth0", True),
-        ("", "unix:", True),
         ("", "192.0.2.1", False),
+        ("192.0.2.1:4711", "192.0.2.1:4712", True),
+        ("192.0.2.1:4711", "192.0.2.1", True),
+        ("[2001:db8::1]:4711", "2001:db8::2", True),
+        ("[2001:db8::1]", "2001:db8::2", True),
+        ("client-a", "client-b", False),
     ],
 )
 def test_which_addresses_are_one_client(make_app, one, other, same):

@@ -425,3 +425,10 @@ def test_a_secret_shorter_than_the_hash_could_not_have_signed(make_app):
     assert app.test_client().get("/who", headers=bearer(forge(claims(), secret=long))).status_code == 200
     cut = forge(claims(), secret=long[:64])
     assert app.test_client().get("/who", headers=bearer(cut)).status_code == 401
+
+
+def test_why_a_token_is_refused_is_told_to_the_log_alone(app, caplog):
+    caplog.set_level("DEBUG", logger="flask_core_auth")
+    answer = app.test_client().get("/who", headers=bearer(forge(claims(iss="elsewhere"))))
+    assert answer.json["details"] == ["Missing or invalid JWT token"]
+    assert "Token refused: it is of another realm (iss)" in caplog.text

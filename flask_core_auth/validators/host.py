@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flask import current_app
+
 from ..host_code import host_code
 from ..identity import Identity, is_subject
 
@@ -25,13 +27,14 @@ class HostValidator:
         if self.verifier is None:
             return None
         with host_code("password_verifier"):
-            answer = self.verifier(username, password)
+            answer = current_app.ensure_sync(self.verifier)(username, password)
             if answer is None:
                 return None
             identity = answer if isinstance(answer, Identity) else Identity(subject=answer)
             if not is_subject(identity.subject) or not identity.authenticated:
                 # True, a user object, an empty name: none of them says who has logged in.
                 raise TypeError(
-                    f"password_verifier must return a subject, an Identity or None, not {answer!r}"
+                    "password_verifier must return a string that is not empty, an Identity or None, not"
+                    f" {answer!r}"
                 )
             return Identity(identity.subject, scopes=identity.scopes)

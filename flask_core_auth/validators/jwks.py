@@ -30,6 +30,8 @@ MAX_AGE = 86400
 PAUSE = 30
 #: A fetch may take so long in all, in seconds.
 TIMEOUT = 5
+#: A fetch that fails after so long was slow: seconds.
+SLOW = 1
 #: Longer answers are not read, in bytes.
 MAX_BYTES = 256 * 1024
 #: NIST SP 800-131A, revision 2: shorter RSA keys are not to be relied on.
@@ -55,6 +57,7 @@ class TenantKeys:
         self._keys: Keys = {}
         self._fetched_at = -math.inf
         self._failed_at = -math.inf
+        self._failed_for = 0.0
         self._searched_at = -math.inf
         self._fetch: Fetch | None = None
 
@@ -102,7 +105,12 @@ class TenantKeys:
         if self._fetch is not None:
             in_hand = age < MAX_AGE and kid in self._keys
             return (None if in_hand else self._fetch), False
-        if age < MAX_AGE:
+        if age >= MAX_AGE:
+            # With no keys in hand, all who come wait for them. A tenant that is slow to fail is left alone
+            # for as long as it took: otherwise a few forged tokens would keep every thread waiting.
+            if now - self._failed_at < self._failed_for:
+                raise _unavailable()
+        else:
             renew = age >= FRESH and now - self._failed_at >= PAUSE
             # Anybody can make up a kid: without the pause each of them would be a request to the tenant.
             search = kid not in self._keys and now - self._searched_at >= PAUSE
@@ -121,6 +129,8 @@ class TenantKeys:
         self._fetch = None
         if fetch.keys is None:
             self._failed_at = time.monotonic()
+            took = min(self._failed_at - fetch.started_at, TIMEOUT)
+            self._failed_for = took if took >= SLOW else 0
         else:
             self._keys, self._fetched_at = fetch.keys, fetch.started_at
 

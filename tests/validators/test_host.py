@@ -160,3 +160,28 @@ def test_abort_with_a_response_of_its_own(core_auth, attempt):
 
     core_auth.password_verifier(refuse)
     assert "not you" in attempt().text
+
+
+def test_it_may_be_a_coroutine_function(core_auth, attempt):
+    @core_auth.password_verifier
+    async def verify(username, password):
+        return username
+
+    assert attempt("somebody").status_code == 200
+
+
+def test_an_answer_that_is_no_string_says_what_to_return(core_auth, attempt, caplog):
+    core_auth.password_verifier(lambda username, password: 7)
+    assert attempt().status_code == 503
+    assert "must return a string that is not empty, an Identity or None, not 7" in caplog.text
+
+
+def test_what_the_app_says_of_a_refusal_is_one_line_of_the_log(core_auth, attempt, caplog):
+    @core_auth.password_verifier
+    def verify(username, password):
+        abort(403, f"no user {username}")
+
+    attempt("eve\nINFO:flask_core_auth:Login of 'admin' (local) from 10.0.0.1\x1b[2K")
+    [record] = [record for record in caplog.records if "refused" in record.getMessage()]
+    assert "\n" not in record.getMessage()
+    assert "\x1b" not in record.getMessage()

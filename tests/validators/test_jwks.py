@@ -157,6 +157,26 @@ def test_first_fetch_that_fails_is_tried_again_at_once(
     assert len(tenant.requests) == 3
 
 
+def test_tenant_that_is_slow_to_fail_is_left_alone_for_as_long_as_it_took(
+    keys: TenantKeys, tenant: Tenant, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = jwks.Fetch.read
+
+    def slow(fetch: jwks.Fetch) -> jwks.Keys:
+        clock.now += 3
+        return read(fetch)
+
+    monkeypatch.setattr(jwks.Fetch, "read", slow)
+    tenant.status = 503
+    for _ in range(3):
+        with pytest.raises(ServiceUnavailableError):
+            keys.find("key-1", "RS256")
+    assert len(tenant.requests) == 1
+    tenant.status = 200
+    clock.now += 3
+    assert keys.find("key-1", "RS256")
+
+
 def test_one_thread_renews_old_keys_and_the_others_go_on_with_them(
     keys: TenantKeys, tenant: Tenant, clock: Clock, pool: ThreadPoolExecutor
 ) -> None:
