@@ -277,7 +277,9 @@ _TIME = {"type": "string", "format": "date-time"}
 
 _SCHEMAS: Document = {
     "CoreAuthCredentials": _object(
-        ["username", "password"], username=_TEXT, password={**_TEXT, "format": "password"}
+        ["username", "password"],
+        username={**_TEXT, "examples": ["admin"]},
+        password={**_TEXT, "format": "password", "examples": ["correct horse battery staple"]},
     ),
     "CoreAuthTokens": _object(["access_token", "refresh_token"], access_token=_JWT, refresh_token=_JWT),
     "CoreAuthAccessToken": _object(["access_token"], access_token=_JWT),
