@@ -12,6 +12,7 @@ from flask import Flask
 
 from flask_core_auth import CoreAuth, load_env
 
+from .docs import docs
 from .page import page
 from .routes import routes
 
@@ -28,9 +29,11 @@ def create_app(config: t.Mapping[str, t.Any] | None = None) -> Flask:
         "id": "0c4b5d6e-example",
         "version": {"number": "1.0.0"},
     }
+    app.config["API_AUTH_OPENAPI"] = True
     load_env(app.config)
     app.config.from_mapping(config or {})
     app.register_blueprint(CoreAuth())
     app.register_blueprint(routes)
     app.register_blueprint(page)
+    app.register_blueprint(docs)
     return app

@@ -8,23 +8,22 @@ from flask import Blueprint, Response, current_app, render_template, url_for
 
 page = Blueprint("page", __name__)
 
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self'",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    # The script sends the form. Without it, the browser must not: not even to this app.
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+    # With these the browser itself refuses innerHTML and its like.
+    "require-trusted-types-for": "'script'",
+    "trusted-types": "'none'",
+}
 HEADERS = {
-    "Content-Security-Policy": "; ".join(
-        (
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "img-src 'self'",
-            "connect-src 'self'",
-            "base-uri 'none'",
-            # The script sends the form. Without it, the browser must not: not even to this app.
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-            # With these the browser itself refuses innerHTML and its like.
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        )
-    ),
+    "Content-Security-Policy": "; ".join(map(" ".join, POLICY.items())),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 import pytest
@@ -95,40 +96,63 @@ def test_page_offers_every_route_with_its_purpose(client: FlaskClient) -> None:
     assert "Only with the scope admin." in page
 
 
-def test_page_works_below_a_path(client: FlaskClient) -> None:
+def test_pages_work_below_a_path(client: FlaskClient) -> None:
     page = client.get("/", base_url="http://localhost/below/").text
     assert 'data-prefix="/below/api"' in page
     assert 'src="/below/static/app.js"' in page
+    assert 'href="/below/docs"' in page
+    docs = client.get("/docs", base_url="http://localhost/below/").text
+    assert 'data-url="/below/openapi.json"' in docs
+    assert 'src="/below/docs/assets/swagger-ui-bundle.js"' in docs
 
 
-def test_page_holds_no_inline_script_or_style(client: FlaskClient) -> None:
-    page = client.get("/").text
-    assert page.count("<script") == page.count('<script type="module" src="') == 1
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_pages_hold_no_inline_script_or_style(client: FlaskClient, path: str) -> None:
+    page = client.get(path).text
+    scripts = re.findall("<script[^>]*>[^<]*</script>", page)
+    assert len(scripts) == page.count("<script") > 0
+    assert all(
+        re.fullmatch('<script (defer|type="module") src="[^"]+"></script>', script) for script in scripts
+    )
     assert "<style" not in page
     assert " style=" not in page
     assert " on" not in "".join(part.partition(">")[0] for part in page.split("<"))
+
+
+STRICT = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+
+def policy(header: str) -> dict[str, str]:
+    return dict(directive.split(" ", 1) for directive in header.split("; "))
 
 
 @pytest.mark.parametrize("path", ["/", "/static/app.js", "/api/v3/ping", "/api/v3/profile", "/nowhere"])
 def test_every_answer_carries_the_hardening_headers(client: FlaskClient, path: str) -> None:
     with client.get(path) as answer:  # a static file stays open as long as its answer
         headers = answer.headers
-    policy = dict(directive.split(" ", 1) for directive in headers["Content-Security-Policy"].split("; "))
-    assert policy == {
-        "default-src": "'none'",
-        "script-src": "'self'",
-        "style-src": "'self'",
+    assert policy(headers["Content-Security-Policy"]) == {
+        **STRICT,
         "img-src": "'self'",
-        "connect-src": "'self'",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-        "frame-ancestors": "'none'",
         "require-trusted-types-for": "'script'",
         "trusted-types": "'none'",
     }
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+def test_docs_may_only_draw_data_and_make_markup_beyond_that(client: FlaskClient) -> None:
+    headers = client.get("/docs").headers
+    assert policy(headers["Content-Security-Policy"]) == {**STRICT, "img-src": "'self' data:"}
+    assert headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_view_may_set_a_policy_of_its_own() -> None:
