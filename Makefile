@@ -40,7 +40,7 @@ $(VENV)/python:
 	touch $@
 
 $(VENV)/demo: $(VENV)/python setup.cfg pyproject.toml example_app/requirements.txt
-	$(BIN)/python -m pip install --quiet --editable . --requirement example_app/requirements.txt
+	$(BIN)/python -m pip install --quiet --editable '.[sql]' --requirement example_app/requirements.txt
 	touch $@
 
 $(VENV)/test: $(VENV)/python setup.cfg pyproject.toml

@@ -16,7 +16,8 @@ LINES = r"""Serving the example app at {url}
   user {username!r}, password {password!r}: every scope
   user 'viewer', the same password: no scope
 
-Open it in a browser, or try it from another terminal:
+Open it in a browser, {url}/docs for the description of its API, or try it from another
+terminal:
 
   # open to everybody; protected, so refused
   curl {url}/api/v3/ping
@@ -36,6 +37,9 @@ Open it in a browser, or try it from another terminal:
   curl -i {url}/api/login -H 'Content-Type: application/json' \
     -d '{{"username": "admin", "password": "wrong"}}'
 
+  # log out: the session is ended, and the refresh token with it
+  curl -i -X POST {url}/api/logout -H "Authorization: Bearer $REFRESH"
+
 Stop with Ctrl-C.
 """
 
@@ -49,6 +53,8 @@ def main() -> None:
     environ.setdefault("CORE_API_AUTH_USERS", json.dumps({"viewer": {"password": password}}))
     # Made here and not in the app: each worker must have the same.
     environ.setdefault("CORE_API_AUTH_JWT_SECRET", secrets.token_urlsafe(48))
+    # In the instance folder, which git ignores.
+    environ.setdefault("CORE_API_AUTH_SESSIONS", "sqlite:///core-auth.db")
     login = json.dumps({"username": username, "password": password})
     print(
         LINES.format(

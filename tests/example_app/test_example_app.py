@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -190,12 +191,24 @@ def test_demo_makes_a_password_and_prints_it(
     assert os.environ["CORE_API_AUTH_JWT_SECRET"] not in printed
 
 
+def test_demo_keeps_sessions_in_the_instance_folder(start_demo: t.Callable[..., list[str]]) -> None:
+    start_demo()
+    assert os.environ["CORE_API_AUTH_SESSIONS"] == "sqlite:///core-auth.db"
+    root = Path(__file__).parents[2]
+    assert create_app(CONFIG).instance_path == str(root / "instance")
+    assert "/instance/" in (root / ".gitignore").read_text().splitlines()
+
+
 def test_demo_keeps_what_the_environment_says(
     start_demo: t.Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = start_demo(
-        DEMO_ADDRESS="127.0.0.1:9999", CORE_API_AUTH_USERNAME="root", CORE_API_AUTH_PASSWORD=PASSWORD
+        DEMO_ADDRESS="127.0.0.1:9999",
+        CORE_API_AUTH_USERNAME="root",
+        CORE_API_AUTH_PASSWORD=PASSWORD,
+        CORE_API_AUTH_SESSIONS="redis://localhost",
     )
     assert command[command.index("--bind") + 1] == "127.0.0.1:9999"
     assert os.environ["CORE_API_AUTH_USERNAME"] == "root"
+    assert os.environ["CORE_API_AUTH_SESSIONS"] == "redis://localhost"
     assert "user 'root'" in capsys.readouterr().out

@@ -18,8 +18,6 @@ if t.TYPE_CHECKING:
 
     from .conftest import Visit
 
-pytest.importorskip("flask_core_auth.session_routes", reason="there are no sessions yet")
-
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
