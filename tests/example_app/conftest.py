@@ -8,6 +8,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from . import stage
@@ -61,6 +62,19 @@ class Visit:
         """Press a route's button, and wait for the answer."""
         self.page.get_by_role("button", name=path).click()
         expect(self.page.locator("#answer .status")).to_contain_text(path)
+
+    def barriers(self, *known: str) -> list[str]:
+        """What axe-core finds that keeps somebody out, as it is now.
+
+        :param known: the rules of axe-core that are let be.
+        """
+        found = Axe().run(self.page).response["violations"]
+        return [
+            f"{rule['id']}: {node['target']}"
+            for rule in found
+            if rule["id"] not in known
+            for node in rule["nodes"]
+        ]
 
     def verify(self) -> None:
         """Fail if anything went wrong that was not announced, or if the page stored anything."""

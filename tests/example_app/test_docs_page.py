@@ -131,3 +131,10 @@ def test_docs_follow_the_system_into_the_dark(visit_docs: Callable[..., Visit]) 
     expect(title).to_have_css("color", re.compile(r"rgb\((\d\d?, ){2}\d\d?\)"))
     page.emulate_media(color_scheme="dark")
     expect(title).to_have_css("color", re.compile(r"rgb\((2\d\d, ){2}2\d\d\)"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_barrier_but_swagger_uis_outline(
+    visit_docs: Callable[..., Visit], scheme: str
+) -> None:
+    assert visit_docs(color_scheme=scheme).barriers("heading-order", "region") == []

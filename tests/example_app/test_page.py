@@ -393,6 +393,13 @@ def test_contrast_is_enough_in_light_and_dark(
         assert [text for text, ratio in texts if ratio < 4.5] == [], state
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_barrier(visiting: Callable[..., Visit], address: str, scheme: str) -> None:
+    visit = visiting(address, color_scheme=scheme, reduced_motion="reduce")
+    for state in every_state(visit):
+        assert visit.barriers() == [], state
+
+
 def test_dark_mode_is_dark(visiting: Callable[..., Visit], address: str) -> None:
     background = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
     assert max(visiting(address, color_scheme="dark").page.evaluate(background)) < 60
