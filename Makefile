@@ -19,7 +19,7 @@ test: $(VENV)/test
 bench: $(VENV)/test
 	$(BIN)/python -m tests.benchmarks
 
-screenshots: $(VENV)/test
+screenshots: $(VENV)/dev
 	$(BIN)/python -m tests.example_app.screenshots
 
 lint: $(VENV)/dev

@@ -108,10 +108,10 @@ const MEANINGS = {
 const ORDER = Object.keys(MEANINGS);
 
 /** Seconds since the epoch, or a date in ISO 8601, as local time; the day only where it is not today. */
-function moment(value) {
+function moment(value, timeStyle = "medium") {
   const date = new Date(typeof value === "number" ? value * 1000 : value);
   const today = date.toDateString() === new Date().toDateString();
-  const text = date.toLocaleString([], { dateStyle: today ? undefined : "medium", timeStyle: "medium" });
+  const text = date.toLocaleString([], { dateStyle: today ? undefined : "medium", timeStyle });
   return make("time", { datetime: date.toISOString() }, text);
 }
 
@@ -382,18 +382,33 @@ async function listSessions() {
 }
 
 function sessionItem(session) {
+  const program = programOf(session.user_agent ?? "");
   const address = session.address ?? "unknown address";
-  const end = make("button", { "aria-label": `End the session from ${address}` }, "End");
+  const end = make("button", { "aria-label": `End the session of ${program}, ${address}` }, "End");
   end.addEventListener("click", alone(() => endSession(session)));
-  const times = ["since ", moment(session.created_at), ", last used ", moment(session.last_used_at)];
+  const [since, used, until] = [session.created_at, session.last_used_at, session.expires_at].map((time) =>
+    moment(time, "short"),
+  );
   return make(
     "li",
-    {},
-    make("p", {}, address, ...(session.current ? [" ", make("span", { class: "tag" }, "this one")] : [])),
+    { title: session.user_agent ?? "" },
+    make("p", {}, program, ...(session.current ? [" ", make("span", { class: "tag" }, "this one")] : [])),
     end,
-    make("small", { class: "agent" }, session.user_agent ?? "unknown program"),
-    make("small", {}, ...times, ", ends ", moment(session.expires_at)),
+    make("small", {}, `${address}, last used `, used),
+    make("small", {}, "since ", since, ", until ", until),
   );
+}
+
+// In this order: each browser also claims to be those that come after it, each system likewise.
+const BROWSERS = { Edg: "Edge", OPR: "Opera", Firefox: "Firefox", Chrome: "Chrome", Safari: "Safari" };
+const SYSTEMS = ["Android", "iPhone", "iPad", "Windows", "Macintosh", "Linux"];
+
+/** What a user agent calls itself, in short. */
+function programOf(agent) {
+  if (!agent.startsWith("Mozilla/")) return agent.split(" ")[0] || "Unknown program";
+  const browser = Object.keys(BROWSERS).find((name) => agent.includes(`${name}/`));
+  const system = SYSTEMS.find((name) => agent.includes(name));
+  return [BROWSERS[browser] ?? "Unknown browser", system].filter(Boolean).join(" on ");
 }
 
 async function endSession({ id, current }) {

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import typing as t
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 from playwright.sync_api import sync_playwright
 
@@ -65,6 +66,14 @@ def serve(**settings: str) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(timeout=30)
+
+
+def log_in_elsewhere(address: str) -> str:
+    """Open a session with another program than the browser, and give its refresh token."""
+    body = json.dumps({"username": "admin", "password": PASSWORD}).encode()
+    headers = {"Content-Type": "application/json", "User-Agent": "tv-remote/1.0 (living room)"}
+    with urlopen(Request(f"{address}/api/login", body, headers)) as answer:
+        return t.cast(str, json.load(answer)["refresh_token"])
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -27,14 +26,6 @@ def address(tmp_path: Path) -> Iterator[str]:
     }
     with stage.serve(**settings) as address:
         yield address
-
-
-def log_in_elsewhere(address: str) -> str:
-    """Open a second session with another program, and give its refresh token."""
-    body = json.dumps({"username": "admin", "password": stage.PASSWORD}).encode()
-    headers = {"Content-Type": "application/json", "User-Agent": "tv-remote/1.0"}
-    with urlopen(Request(f"{address}/api/login", body, headers)) as answer:
-        return t.cast(str, json.load(answer)["refresh_token"])
 
 
 def log_out_elsewhere(address: str, token: str) -> None:
@@ -64,15 +55,15 @@ def test_own_session_is_listed(visit: Visit) -> None:
     visit.log_in()
     expect(sessions(visit.page)).to_have_count(1)
     session = sessions(visit.page)
-    expect(session).to_contain_text("127.0.0.1 this one")
-    expect(session).to_contain_text("Chrome")
+    expect(session).to_contain_text("Chrome on Linux this one")
+    expect(session).to_contain_text("127.0.0.1, last used")
     assert session.locator("time").count() == 3
     expect(session).not_to_contain_text("Invalid Date")
 
 
 def test_session_elsewhere_can_be_ended(visit: Visit, address: str) -> None:
     page = visit.page
-    other = log_in_elsewhere(address)
+    other = stage.log_in_elsewhere(address)
     visit.log_in()
     expect(sessions(page)).to_have_count(2)
     sessions(page).filter(has_text="tv-remote").get_by_role("button", name="End").press("Enter")
@@ -92,7 +83,7 @@ def test_ending_the_own_session_logs_out(visit: Visit, address: str) -> None:
 
 
 def test_ending_them_all_logs_out(visit: Visit, address: str) -> None:
-    other = log_in_elsewhere(address)
+    other = stage.log_in_elsewhere(address)
     visit.log_in()
     visit.page.get_by_role("button", name="End them all").click()
     expect(visit.page.locator("#login-news")).to_contain_text("All your sessions are ended")
@@ -133,6 +124,13 @@ def test_session_that_was_ended_elsewhere(visit: Visit, address: str) -> None:
     expect(page.locator("#account-problem")).to_contain_text("of no more use")
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_label("Username")).to_be_focused()
+
+
+def test_axe_finds_no_barrier_among_sessions(visit: Visit, address: str) -> None:
+    stage.log_in_elsewhere(address)
+    visit.log_in()
+    expect(sessions(visit.page)).to_have_count(2)
+    assert visit.barriers() == []
 
 
 @pytest.mark.parametrize("width", [320, 360, 1280])
