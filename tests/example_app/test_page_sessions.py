@@ -61,6 +61,28 @@ def test_own_session_is_listed(visit: Visit) -> None:
     expect(session).not_to_contain_text("Invalid Date")
 
 
+KIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "name"),
+    [
+        (f"Mozilla/5.0 (Windows NT 10.0) {KIT} Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        (f"Mozilla/5.0 (Linux; Android 16) {KIT} Chrome/140.0 Mobile Safari/537.36", "Chrome on Android"),
+        (f"Mozilla/5.0 (iPhone; CPU iPhone OS 26_0 like Mac OS X) {KIT} Safari/604.1", "Safari on iPhone"),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0", "Firefox on Linux"),
+        ("Mozilla/5.0 (compatible)", "Unknown browser"),
+        ("curl/8.14.1", "curl/8.14.1"),
+    ],
+)
+def test_sessions_name_their_programs(
+    visiting: Callable[..., Visit], address: str, user_agent: str, name: str
+) -> None:
+    visit = visiting(address, user_agent=user_agent)
+    visit.log_in()
+    expect(sessions(visit.page).locator("p")).to_have_text(f"{name} this one")
+
+
 def test_session_elsewhere_can_be_ended(visit: Visit, address: str) -> None:
     page = visit.page
     other = stage.log_in_elsewhere(address)
