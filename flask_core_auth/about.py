@@ -7,7 +7,7 @@ import typing as t
 from flask import jsonify, request
 
 from .decorators import auth_exempt
-from .guard import check_session, sent_token
+from .guard import accept, sent_token
 from .host_code import REFUSALS
 from .state import State
 
@@ -42,10 +42,7 @@ def _has_valid_token(state: State) -> bool:
         sent = sent_token(state, "access", request.environ)
         if sent is None:
             return False
-        token, _ = sent
-        claims = token.claims()
-        check_session(state, claims)
-        state.loaders.check(token, claims)
+        accept(state, sent[0])
     except REFUSALS:
         return False
     return True

@@ -12,7 +12,7 @@ from . import cookies, jwt_extended, openapi, session_routes
 from .about import about
 from .config import AuthConfig, unknown_keys
 from .errors import ConfigError
-from .guard import check_session, guard
+from .guard import accept, guard
 from .identity import Identity, is_subject
 from .login import issue, login, refresh
 from .sessions import Sessions, open_store
@@ -187,9 +187,7 @@ class CoreAuth(Blueprint):
         """
         state = State.of_app()
         verified = state.tokens.verify(token, "access")
-        claims = verified.claims()
-        check_session(state, claims)
-        state.loaders.check(verified, claims)
+        claims, _ = accept(state, verified)
         return replace(verified.identity, claims=claims)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -141,8 +140,11 @@ def _text(value: object, *, secret: bool) -> str:
     if isinstance(value, Mapping):
         return ", ".join(str(name) for name in value)
     if isinstance(value, str) and "://" in value:
-        # Of an address only the password is secret.
-        return re.sub(r"(?<=://)([^/@]*):[^/@]*@", rf"\1:{MASK}@", value)
+        # Who and what stands before the last @ and behind a ? may be or hold a password, however it is
+        # written; where the store is, helps.
+        scheme, _, rest = value.partition("://")
+        before, _, place = rest.partition("?")[0].rpartition("@")
+        return f"{scheme}://{MASK}@{place}" if before or "?" in rest else f"{scheme}://{place}"
     return MASK
 
 
@@ -201,6 +203,10 @@ def _open_views(app: Flask) -> Iterator[str]:
 
 def _behind_proxy_fix(wsgi_app: object) -> bool:
     # By convention a middleware keeps what it wraps in one of these attributes.
-    while wsgi_app is not None and not isinstance(wsgi_app, ProxyFix):
+    seen: list[object] = []
+    while wsgi_app is not None and wsgi_app not in seen:
+        if isinstance(wsgi_app, ProxyFix):
+            return True
+        seen.append(wsgi_app)
         wsgi_app = getattr(wsgi_app, "app", getattr(wsgi_app, "wsgi_app", None))
-    return wsgi_app is not None
+    return False

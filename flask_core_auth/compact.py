@@ -54,7 +54,7 @@ def parse(token: str) -> CompactSignature:
         raise MalformedTokenError("The token is opaque")
     try:
         header, payload, signature = (part.encode("ascii") for part in parts)
-        signed = CompactSignature(_header(header), urlsafe_b64decode(payload))
+        signed = CompactSignature(dict(_header(header)), urlsafe_b64decode(payload))
     except (ValueError, RecursionError):
         raise MalformedTokenError("The token is malformed") from None
     # RFC 7515, 4.1.11: an extension that is not understood must not be skipped, and none is understood

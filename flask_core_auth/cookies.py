@@ -6,12 +6,12 @@ import typing as t
 
 from flask_jwt_extended import set_access_cookies, set_refresh_cookies, unset_jwt_cookies
 
+from . import compact
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from flask import Flask, Response
-
-    from .config import AuthConfig
 
 #: What an app without a JWTManager of its own gets where it does not say otherwise. A refresh by cookie
 #: demands the CSRF value, too (:func:`.jwt_extended.find_token`), though it is a GET.
@@ -49,11 +49,16 @@ def set_defaults(app: Flask, *, prefix: str) -> None:
         app.config.setdefault(key, default)
 
 
-def give(response: Response, tokens: Mapping[str, str], config: AuthConfig) -> None:
+def give(response: Response, tokens: Mapping[str, str]) -> None:
     """Add the cookies of new tokens to the response that brings them, to last as long as they do."""
-    set_access_cookies(response, tokens["access_token"], max_age=config.access_expires)
+    set_access_cookies(response, tokens["access_token"], max_age=_lifetime(tokens["access_token"]))
     if "refresh_token" in tokens:
-        set_refresh_cookies(response, tokens["refresh_token"], max_age=config.refresh_expires)
+        set_refresh_cookies(response, tokens["refresh_token"], max_age=_lifetime(tokens["refresh_token"]))
+
+
+def _lifetime(token: str) -> int:
+    lifetime: int = compact.load_object(compact.parse(token).payload)["exi"]
+    return lifetime
 
 
 def take_back(response: Response) -> None:

@@ -62,11 +62,8 @@ def admit(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
     if token is None or environ["REQUEST_METHOD"] == "OPTIONS":
         token, location = _find(state, environ, optional)
     if token is not None:
-        claims = token.claims()
         try:
-            if state.sessions is not None and state.config.enable:
-                check_session(state, claims)
-            user = state.loaders.check(token, claims)
+            claims, user = accept(state, token)
         except REFUSALS:
             if not _is_open(state, environ):
                 raise
@@ -119,6 +116,19 @@ def _find(
     return None, None
 
 
+def accept(state: State, token: VerifiedToken) -> tuple[dict[str, t.Any], dict[str, t.Any] | None]:
+    """Ask what may have changed since a token was verified: its session, and what the app's loaders say.
+
+    :return: its claims, a copy, and what flask-jwt-extended keeps for its ``current_user``.
+    :raises UnauthorizedError: if it is not accepted any more.
+    :raises ServiceUnavailableError: if that cannot be found out.
+    """
+    claims = token.claims()
+    if state.sessions is not None:
+        check_session(state, claims)
+    return claims, state.loaders.check(token, claims)
+
+
 def check_session(state: State, claims: Mapping[str, t.Any]) -> None:
     """Refuse a token whose session has ended, where access tokens are asked for theirs.
 
@@ -147,9 +157,7 @@ def sent_token(state: State, use: Use, environ: WSGIEnvironment) -> tuple[Verifi
     found = find_token(realm, refresh=use == "refresh")
     if found is None:
         return None
-    token = state.tokens.recall(f"Bearer {found.token}") if use == "access" else None
-    if token is None:
-        token = state.tokens.verify(found.token, use)
+    token = state.tokens.verify(found.token, use)
     if found.csrf is not None:
         expected = token.claims().get("csrf")
         if not isinstance(expected, str) or not hmac.compare_digest(expected.encode(), found.csrf.encode()):

@@ -182,6 +182,8 @@ def _use_session(
     session, jti = claims.get("sid"), claims["jti"]
     if not is_session_id(session) or not isinstance(jti, str):
         raise UnauthorizedError.invalid(state.config.realm)
+    # Before the store's step: it cannot be taken back, should the app's loaders fail.
+    additions = state.tokens.additions(identity)
     verdict, in_force, expires_at = sessions.use(session, jti)
     if verdict is Verdict.REUSED:
         logger.warning(
@@ -196,7 +198,7 @@ def _use_session(
         raise UnauthorizedError.invalid(state.config.realm)
     tokens = {
         "access_token": state.tokens.issue_access(
-            identity, fresh=False, session=session, not_after=expires_at
+            identity, fresh=False, session=session, not_after=expires_at, additions=additions
         )
     }
     if sessions.rotate:
@@ -206,6 +208,7 @@ def _use_session(
             session=session,
             jti=in_force,
             not_after=expires_at,
+            additions=additions,
         )
     return tokens
 
@@ -230,5 +233,5 @@ def _tokens_answer(state: State, **tokens: str) -> Response:
     response = jsonify(tokens)
     response.headers["Cache-Control"] = "no-store"  # RFC 6749, 5.1
     if state.config.cookies:
-        cookies.give(response, tokens, state.config)
+        cookies.give(response, tokens)
     return response

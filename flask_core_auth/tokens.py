@@ -18,8 +18,8 @@ from flask_jwt_extended.tokens import _encode_jwt
 from joserfc.util import urlsafe_b64encode
 
 from . import compact
-from .errors import UnauthorizedError
-from .host_code import host_code
+from .errors import ServiceUnavailableError, UnauthorizedError
+from .host_code import RETRY_AFTER, host_code
 from .identity import Identity, is_subject
 from .token_pair import TokenPair
 
@@ -92,6 +92,17 @@ def _copier(members: dict[str, t.Any]) -> Callable[[], dict[str, t.Any]]:
     return partial(json.loads, json.dumps(members))
 
 
+class Additions(t.NamedTuple):
+    """What the app's loaders add to a subject's tokens.
+
+    :param claims: to their claims; none of them is one of :data:`RESERVED_CLAIMS`.
+    :param headers: to their headers; none of them is one of :data:`RESERVED_HEADERS`.
+    """
+
+    claims: Mapping[str, t.Any]
+    headers: Mapping[str, t.Any]
+
+
 @lru_cache(maxsize=1024)
 def _named(subject: str, idp: str, scope: str) -> Identity:
     # The same for all tokens of a user; to make one takes 2 of the 16 microseconds of verifying a token.
@@ -131,12 +142,37 @@ class Tokens:
         :param session: the ID of the session that they belong to.
         :param refresh_id: the ``jti`` of the refresh token, where it is known already.
         :param not_after: when both have expired at the latest, in seconds since the epoch.
+        :raises ServiceUnavailableError: if a loader of the app's fails, or a token would be too long.
         """
+        additions = self.additions(identity)
         return TokenPair(
-            self.issue_access(identity, fresh=fresh, session=session, not_after=not_after),
-            self.issue_refresh(
-                identity, credential=credential, session=session, jti=refresh_id, not_after=not_after
+            self.issue_access(
+                identity, fresh=fresh, session=session, not_after=not_after, additions=additions
             ),
+            self.issue_refresh(
+                identity,
+                credential=credential,
+                session=session,
+                jti=refresh_id,
+                not_after=not_after,
+                additions=additions,
+            ),
+        )
+
+    def additions(self, identity: Identity) -> Additions:
+        """Ask the app's loaders what they add to the tokens of ``identity``.
+
+        :raises ServiceUnavailableError: if one of them fails, or returns what cannot be serialized.
+        """
+        if identity.subject is None:
+            raise ValueError("an anonymous identity has no tokens")
+        claims = self._loaders.additional_claims(identity.subject)
+        headers = self._loaders.additional_headers(identity.subject)
+        with host_code("additional_claims_loader or additional_headers_loader"):
+            json.dumps([claims, headers], cls=jwt_settings.json_encoder)
+        return Additions(
+            {name: value for name, value in claims.items() if name not in RESERVED_CLAIMS},
+            {name: value for name, value in headers.items() if name not in RESERVED_HEADERS},
         )
 
     def issue_access(
@@ -146,12 +182,14 @@ class Tokens:
         fresh: bool,
         session: str | None = None,
         not_after: int | None = None,
+        additions: Additions | None = None,
     ) -> str:
         """Issue an access token alone, as :meth:`issue` does."""
         return self._encode(
             identity,
             "access",
             self._config.access_expires,
+            additions=additions or self.additions(identity),
             not_after=not_after,
             fresh=fresh,
             sid=session,
@@ -165,12 +203,14 @@ class Tokens:
         session: str | None = None,
         jti: str | None = None,
         not_after: int | None = None,
+        additions: Additions | None = None,
     ) -> str:
         """Issue a refresh token alone, as :meth:`issue` does."""
         return self._encode(
             identity,
             "refresh",
             self._config.refresh_expires,
+            additions=additions or self.additions(identity),
             not_after=not_after,
             fresh=False,
             sid=session,
@@ -184,14 +224,13 @@ class Tokens:
         use: Use,
         lifetime: int,
         *,
+        additions: Additions,
         not_after: int | None,
         fresh: bool,
         jti: str | None = None,
         **optional: str | None,
     ) -> str:
         subject = identity.subject
-        if subject is None:
-            raise ValueError("an anonymous identity has no tokens")
         issued = int(time.time())
         if not_after is not None:
             lifetime = min(lifetime, not_after - issued)
@@ -207,38 +246,33 @@ class Tokens:
             **optional,
         }
         own_claims = {name: value for name, value in claims.items() if value is not None}
-        additional = {
-            name: value
-            for name, value in self._loaders.additional_claims(subject).items()
-            if name not in RESERVED_CLAIMS
-        }
-        headers = {
-            name: value
-            for name, value in self._loaders.additional_headers(subject).items()
-            if name not in RESERVED_HEADERS
-        }
         # Not create_access_token(): that adds our claims to the very dictionary that the app's loader
         # returned, asks the app's identity loader (which expects an object of the app's) for a subject,
         # and adds "csrf" to tokens that never travel in a cookie.
-        with host_code("additional_claims_loader or additional_headers_loader"):
-            token: str = _encode_jwt(
-                algorithm="HS256",
-                audience=jwt_settings.encode_audience,
-                claim_overrides={**additional, **own_claims},
-                csrf=jwt_settings.jwt_in_cookies and jwt_settings.cookie_csrf_protect,
-                expires_delta=timedelta(seconds=lifetime),
-                fresh=fresh,
-                header_overrides=headers,
-                identity=subject,
-                identity_claim_key="sub",
-                issuer=self._config.realm,
-                json_encoder=jwt_settings.json_encoder,
-                secret=self._config.secrets[0],
-                token_type=use,
-                nbf=jwt_settings.encode_nbf,
+        token: str = _encode_jwt(
+            algorithm="HS256",
+            audience=jwt_settings.encode_audience,
+            claim_overrides={**additions.claims, **own_claims},
+            csrf=jwt_settings.jwt_in_cookies and jwt_settings.cookie_csrf_protect,
+            expires_delta=timedelta(seconds=lifetime),
+            fresh=fresh,
+            header_overrides=dict(additions.headers),
+            identity=subject,
+            identity_claim_key="sub",
+            issuer=self._config.realm,
+            json_encoder=jwt_settings.json_encoder,
+            secret=self._config.secrets[0],
+            token_type=use,
+            nbf=jwt_settings.encode_nbf,
+        )
+        if len(token) > compact.MAX_TOKEN_BYTES:
+            logger.error(
+                "The %s token of %r would have %d bytes, too many to be accepted: name fewer scopes or claims",
+                use,
+                subject,
+                len(token),
             )
-            if len(token) > compact.MAX_TOKEN_BYTES:
-                raise ValueError(f"the token would have {len(token)} bytes, and not be accepted")
+            raise ServiceUnavailableError("The token would be too long", retry_after=RETRY_AFTER)
         return token
 
     def recall(self, authorization: str | None) -> VerifiedToken | None:
@@ -256,9 +290,14 @@ class Tokens:
         :param use: what it must have been issued for.
         :raises UnauthorizedError: if it is not accepted.
         """
-        verified = self._verify(token, use)
-        if use == "access" and len(token) <= REMEMBERED_TOKEN_BYTES:
-            self._remember(f"Bearer {token}", verified)
+        if use != "access":
+            return self._verify(token, use)
+        authorization = f"Bearer {token}"
+        verified = self.recall(authorization)
+        if verified is None:
+            verified = self._verify(token, use)
+            if len(token) <= REMEMBERED_TOKEN_BYTES:
+                self._remember(authorization, verified)
         return verified
 
     def _remember(self, authorization: str, verified: VerifiedToken) -> None:

@@ -61,8 +61,23 @@ def test_check_shows_every_setting_and_no_secret(flask):
     assert lines["API_AUTH_USERNAME"] == ["admin", "set"]
     assert lines["API_AUTH_PASSWORD"] == ["********", "set"]
     assert lines["API_AUTH_USERS"] == ["********", "set"]
-    assert lines["API_AUTH_LIMIT_STORAGE"] == ["redis://user:********@localhost:1/0", "set"]
+    assert lines["API_AUTH_LIMIT_STORAGE"] == ["redis://********@localhost:1/0", "set"]
     assert lines["API_AUTH_REALM"] == ["flask-core-auth", "default"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("redis://:hid/den@host:1/0", "redis://********@host:1/0"),
+        ("redis://:hid@den@host:1/0", "redis://********@host:1/0"),
+        ("redis://host:1/0?password=hidden", "redis://********@host:1/0"),
+        ("redis://host:1/0", "redis://host:1/0"),
+    ],
+)
+def test_of_an_address_only_the_place_is_shown(uri, shown):
+    from flask_core_auth.check import _text
+
+    assert _text(uri, secret=True) == shown
 
 
 def test_check_says_where_a_derived_setting_comes_from(flask):
@@ -152,6 +167,17 @@ def test_check_warns_of_settings_that_do_nothing(flask):
         "LOGIN_LIMIT is None",
     ):
         assert any(word in warning for warning in warnings), word
+
+
+def test_check_ends_where_a_middleware_holds_the_app_itself(flask):
+    app = APP + (
+        "class Middleware:\n"
+        "    def __init__(self, app): self.app, self.next = app, app.wsgi_app\n"
+        "    def __call__(self, *args): return self.next(*args)\n"
+        "app.wsgi_app = Middleware(app)\n"
+    )
+    report = json.loads(flask("check", "--json", app=app, CORE_API_AUTH_JWT_SECRET=SECRET).stdout)
+    assert any("ProxyFix" in warning for warning in report["warnings"])
 
 
 def test_check_warns_where_nobody_can_log_in(flask):
