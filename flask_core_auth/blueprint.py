@@ -16,6 +16,7 @@ from .guard import accept, guard
 from .identity import Identity, is_subject
 from .login import issue, login, refresh
 from .sessions import Sessions, open_store
+from .sessions.store import MAX_LISTED
 from .state import KEY, State
 from .throttle import LoginThrottle
 from .tokens import Tokens
@@ -162,6 +163,7 @@ class CoreAuth(Blueprint):
     def revoke(self, subject: str) -> int:
         """End every session of a subject: after a new password, at the end of an account.
 
+        The subject is meant whoever vouches for it: the config, the app itself or a configured tenant.
         Its refresh tokens serve no more. Its access tokens live out their minutes, unless
         ``API_AUTH_SESSION_CHECK`` is ``"always"``.
 
@@ -169,15 +171,19 @@ class CoreAuth(Blueprint):
         :raises RuntimeError: without sessions: set ``API_AUTH_SESSIONS``.
         :raises ServiceUnavailableError: if the store of sessions is down.
         """
-        return session_routes.end_all(_opened_sessions(), subject)
+        sessions = _opened_sessions()
+        return sum(session_routes.end_all(sessions, identity) for identity in _identities(subject))
 
     def sessions_of(self, subject: str) -> list[Session]:
-        """The sessions of a subject, the latest used first; at most 1,000.
+        """The sessions of a subject, whoever vouches for it, the latest used first; at most 1,000.
 
         :raises RuntimeError: without sessions: set ``API_AUTH_SESSIONS``.
         :raises ServiceUnavailableError: if the store of sessions is down.
         """
-        return _opened_sessions().of_subject(subject)
+        sessions = _opened_sessions()
+        listed = [session for identity in _identities(subject) for session in sessions.of(identity)]
+        listed.sort(key=lambda session: session.last_used_at, reverse=True)
+        return listed[:MAX_LISTED]
 
     def verify(self, token: str) -> Identity:
         """Verify an access token outside a view: for a WebSocket, in a worker.
@@ -196,6 +202,12 @@ def _opened_sessions() -> Sessions:
     if sessions is None:
         raise RuntimeError("There are no sessions: set API_AUTH_SESSIONS")
     return sessions
+
+
+def _identities(subject: str) -> list[Identity]:
+    """Everybody who has this subject: one for each that may vouch for it."""
+    domains = (tenant.domain for tenant in State.of_app().config.tenants)
+    return [Identity(subject, idp) for idp in dict.fromkeys(("local", "host", *domains))]
 
 
 def _sessions(app: Flask, config: AuthConfig) -> Sessions | None:

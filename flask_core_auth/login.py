@@ -56,7 +56,7 @@ def issue(
     if state.sessions is None:
         return state.tokens.issue(identity, fresh=fresh, credential=credential), None
     session = state.sessions.new(
-        t.cast(str, identity.subject),
+        identity,
         address=request.remote_addr if has_request_context() else None,
         user_agent=request.user_agent.string if has_request_context() else None,
     )
@@ -193,7 +193,7 @@ def _use_session(
             request.remote_addr,
             session,
         )
-        send(refresh_reused, subject=identity.subject, session=session)
+        send(refresh_reused, subject=identity.subject, idp=identity.idp, session=session)
     if verdict is not Verdict.ACCEPTED:
         raise UnauthorizedError.invalid(state.config.realm)
     tokens = {

@@ -18,6 +18,7 @@ from .state import State
 if t.TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
 
+    from .identity import Identity
     from .sessions import Sessions
     from .sessions.store import Session
     from .tokens import VerifiedToken
@@ -40,13 +41,13 @@ def logout() -> Response:
     cookies are taken back.
     """
     state = State.of_app()
-    claims = _either_token(state).claims()
+    token = _either_token(state)
     response = _no_content()
     if state.sessions is not None:
-        session = claims.get("sid")
+        session = token.claims().get("sid")
         if session is None:
             raise UnauthorizedError.invalid(state.config.realm)
-        _end(state.sessions, session, claims["sub"])
+        _end(state.sessions, session, token.identity)
     if state.config.cookies:
         cookies.take_back(response)
     return response
@@ -54,12 +55,11 @@ def logout() -> Response:
 
 @auth_exempt
 def list_sessions() -> Response:
-    """List the sessions of the access token's subject."""
+    """List the sessions of whom the access token stands for."""
     state = State.of_app()
-    subject, current = _subject_and_session(state)
+    identity, current = _identity_and_session(state)
     sessions = [
-        {**describe(session), "current": session.id == current}
-        for session in _sessions(state).of_subject(subject)
+        {**describe(session), "current": session.id == current} for session in _sessions(state).of(identity)
     ]
     response = jsonify(sessions=sessions)
     response.headers["Cache-Control"] = "no-store"
@@ -68,37 +68,43 @@ def list_sessions() -> Response:
 
 @auth_exempt
 def end_session(session_id: str) -> Response:
-    """End one session of the access token's subject."""
+    """End one session of whom the access token stands for."""
     state = State.of_app()
-    subject, _ = _subject_and_session(state)
-    if not _end(_sessions(state), session_id, subject):
+    identity, _ = _identity_and_session(state)
+    if not _end(_sessions(state), session_id, identity):
         raise NotFoundError("There is no such session")
     return _no_content()
 
 
 @auth_exempt
 def end_sessions() -> Response:
-    """End every session of the access token's subject, the one that asks included."""
+    """End every session of whom the access token stands for, the one that asks included."""
     state = State.of_app()
-    subject, _ = _subject_and_session(state)
-    end_all(_sessions(state), subject)
+    identity, _ = _identity_and_session(state)
+    end_all(_sessions(state), identity)
     return _no_content()
 
 
-def end_all(sessions: Sessions, subject: str) -> int:
-    """End every session of a subject, and tell how many there were."""
-    ended = sessions.end_all(subject)
-    logger.info("All sessions of %r ended: %d", subject, len(ended))
+def end_all(sessions: Sessions, identity: Identity) -> int:
+    """End every session of an identity, and tell how many there were."""
+    ended = sessions.end_all(identity)
+    logger.info("All sessions of %r (%s) ended: %d", identity.subject, identity.idp, len(ended))
     for session in ended:
-        send(logged_out, subject=subject, session=session)
+        send(logged_out, subject=identity.subject, idp=identity.idp, session=session)
     return len(ended)
 
 
-def _end(sessions: Sessions, session_id: str, subject: str) -> bool:
-    ended = sessions.end(session_id, subject)
+def _end(sessions: Sessions, session_id: str, identity: Identity) -> bool:
+    ended = sessions.end(session_id, identity)
     if ended:
-        logger.info("Session %s of %r ended from %s", session_id, subject, request.remote_addr)
-        send(logged_out, subject=subject, session=session_id)
+        logger.info(
+            "Session %s of %r (%s) ended from %s",
+            session_id,
+            identity.subject,
+            identity.idp,
+            request.remote_addr,
+        )
+        send(logged_out, subject=identity.subject, idp=identity.idp, session=session_id)
     return ended
 
 
@@ -119,7 +125,7 @@ def _either_token(state: State) -> VerifiedToken:
     return sent[0]
 
 
-def _subject_and_session(state: State) -> tuple[str, str]:
+def _identity_and_session(state: State) -> tuple[Identity, str]:
     """Whose access token was sent, and the ID of its session, which must be live.
 
     However rarely other routes ask for the session: a token of one that has ended must not end others.
@@ -133,7 +139,7 @@ def _subject_and_session(state: State) -> tuple[str, str]:
     if not _sessions(state).is_live(claims.get("sid")):
         raise UnauthorizedError.invalid(realm)
     state.loaders.check(token, claims)
-    return claims["sub"], claims["sid"]
+    return token.identity, claims["sid"]
 
 
 def describe(session: Session) -> dict[str, t.Any]:

@@ -29,9 +29,10 @@ logged_in = _signals.signal("logged-in")
 login_failed = _signals.signal("login-failed")
 #: A new access token was had for a refresh token: ``subject``, ``idp`` and ``session``.
 token_refreshed = _signals.signal("token-refreshed")
-#: A session was ended, by its subject or by the app: ``subject`` and ``session``. One for each session.
+#: A session was ended, by its subject or by the app: ``subject``, ``idp`` and ``session``. One for each.
 logged_out = _signals.signal("logged-out")
-#: A spent refresh token came again, and its session was ended for it: ``subject`` and ``session``.
+#: A spent refresh token came again, and its session was ended for it: ``subject``, ``idp`` and
+#: ``session``.
 refresh_reused = _signals.signal("refresh-reused")
 
 

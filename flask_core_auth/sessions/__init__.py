@@ -11,12 +11,13 @@ import typing as t
 import uuid
 
 from ..errors import ServiceUnavailableError
-from .store import Decision, Session, SessionStore, StoreDownError, Use
+from .store import Decision, Session, SessionStore, StoreDownError, Use, owner_of
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..config import AuthConfig
+    from ..identity import Identity
 
 logger = logging.getLogger("flask_core_auth")
 
@@ -75,17 +76,19 @@ class Sessions:
         #: Whether protected routes ask for the session, too.
         self.always = config.session_check == "always"
 
-    def new(self, subject: str, *, address: str | None = None, user_agent: str | None = None) -> Session:
+    def new(
+        self, identity: Identity, *, address: str | None = None, user_agent: str | None = None
+    ) -> Session:
         """A session that :meth:`open` has yet to put into the store.
 
-        :param subject: whose it is.
+        :param identity: whose it is.
         :param address: the client's address.
         :param user_agent: the client's user agent.
         """
         now = int(time.time())
         return Session(
             id=secrets.token_urlsafe(16),
-            subject=subject,
+            owner=_owner(identity),
             jti=str(uuid.uuid4()),
             previous_jti=None,
             rotated_at=None,
@@ -131,26 +134,27 @@ class Sessions:
             return False
         return self._ask(lambda: self._store.is_live(session_id, now=time.time()))
 
-    def of_subject(self, subject: str) -> list[Session]:
-        """The sessions of ``subject``, the latest used first.
+    def of(self, identity: Identity) -> list[Session]:
+        """The sessions of an identity, the latest used first.
 
         :raises ServiceUnavailableError: if the store is down.
         """
-        return self._ask(lambda: self._store.of_subject(subject, now=time.time()))
+        return self._ask(lambda: self._store.of_owner(_owner(identity), now=time.time()))
 
-    def end(self, session_id: str, subject: str) -> bool:
-        """End a session; False if ``subject`` has no such session.
-
-        :raises ServiceUnavailableError: if the store is down.
-        """
-        return is_session_id(session_id) and self._ask(lambda: self._store.end(session_id, subject))
-
-    def end_all(self, subject: str) -> list[str]:
-        """End every session of ``subject``, and tell their IDs.
+    def end(self, session_id: str, identity: Identity) -> bool:
+        """End a session; False if the identity has no such session.
 
         :raises ServiceUnavailableError: if the store is down.
         """
-        return self._ask(lambda: self._store.end_all(subject))
+        owner = _owner(identity)
+        return is_session_id(session_id) and self._ask(lambda: self._store.end(session_id, owner))
+
+    def end_all(self, identity: Identity) -> list[str]:
+        """End every session of an identity, and tell their IDs.
+
+        :raises ServiceUnavailableError: if the store is down.
+        """
+        return self._ask(lambda: self._store.end_all(_owner(identity)))
 
     def _ask(self, call: Callable[[], T]) -> T:
         try:
@@ -165,6 +169,10 @@ class Sessions:
 def is_session_id(value: object) -> t.TypeGuard[str]:
     """Whether ``value`` can be a session's ID; a store need not be asked for anything else."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _owner(identity: Identity) -> str:
+    return owner_of(identity.idp, t.cast(str, identity.subject))  # who is nobody has no tokens
 
 
 def _kept(text: str | None, length: int) -> str | None:

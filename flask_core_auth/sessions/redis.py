@@ -1,4 +1,4 @@
-"""Sessions in Redis or Valkey: one key a session, which expires by itself, and an index a subject.
+"""Sessions in Redis or Valkey: one key a session, which expires by itself, and an index an owner.
 
 No command and no script touches more than one key, so that a cluster may keep each where it likes.
 """
@@ -49,15 +49,15 @@ if successor == '' or not rotated then
   session.last_used_at = math.floor(now)
   redis.call('SET', KEYS[1], cjson.encode(session), 'EX', math.ceil(session.expires_at - now))
 end
-return {'accepted', session.jti, session.expires_at, session.subject}
+return {'accepted', session.jti, session.expires_at, session.owner}
 """
-# KEYS[1]: the session. ARGV: the subject that it has to be of.
+# KEYS[1]: the session. ARGV: the owner that it has to be of.
 _END = """
 local kept = redis.call('GET', KEYS[1])
-if not kept or cjson.decode(kept).subject ~= ARGV[1] then return 0 end
+if not kept or cjson.decode(kept).owner ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
-# KEYS[1]: the index of a subject. ARGV: a session's ID, when it expires, now, "XX" if it must be there.
+# KEYS[1]: the index of an owner. ARGV: a session's ID, when it expires, now, "XX" if it must be there.
 # The index lives as long as the session in it that expires last.
 _INDEX = """
 if ARGV[4] == 'XX' then
@@ -106,7 +106,7 @@ class RedisStore:
             # indexed no token is given out.
             lives = math.ceil(session.expires_at - now)
             self._client.set(_session_key(session.id), _dump(session), ex=lives)
-            self._index([_index_key(session.subject)], [session.id, session.expires_at, repr(now), ""])
+            self._index([_index_key(session.owner)], [session.id, session.expires_at, repr(now), ""])
 
         _run(call)
 
@@ -118,9 +118,9 @@ class RedisStore:
             )
             if verdict != b"accepted":
                 return Decision(Verdict(verdict.decode()))
-            jti, expires_at, subject = rest[0].decode(), int(rest[1]), rest[2].decode()
+            jti, expires_at, owner = rest[0].decode(), int(rest[1]), rest[2].decode()
             if jti == use.successor:
-                self._index([_index_key(subject)], [use.session, expires_at, repr(use.now), "XX"])
+                self._index([_index_key(owner)], [use.session, expires_at, repr(use.now), "XX"])
             return Decision(Verdict.ACCEPTED, jti, expires_at)
 
         return _run(call)
@@ -129,9 +129,9 @@ class RedisStore:
         # Its key expires with it.
         return _run(lambda: bool(self._client.exists(_session_key(session_id))))
 
-    def of_subject(self, subject: str, *, now: float) -> list[Session]:
+    def of_owner(self, owner: str, *, now: float) -> list[Session]:
         def call() -> list[Session]:
-            listed = t.cast("list[bytes]", self._client.zrevrange(_index_key(subject), 0, MAX_LISTED - 1))
+            listed = t.cast("list[bytes]", self._client.zrevrange(_index_key(owner), 0, MAX_LISTED - 1))
             ids = [session_id.decode() for session_id in listed]
             pipeline = self._client.pipeline(transaction=False)
             for session_id in ids:
@@ -142,18 +142,18 @@ class RedisStore:
         live = [session for session in _run(call) if session.expires_at > now]
         return sorted(live, key=lambda session: (-session.last_used_at, -session.created_at, session.id))
 
-    def end(self, session_id: str, subject: str) -> bool:
+    def end(self, session_id: str, owner: str) -> bool:
         def call() -> bool:
-            ended = bool(self._end([_session_key(session_id)], [subject]))
+            ended = bool(self._end([_session_key(session_id)], [owner]))
             if ended:
-                self._client.zrem(_index_key(subject), session_id)
+                self._client.zrem(_index_key(owner), session_id)
             return ended
 
         return _run(call)
 
-    def end_all(self, subject: str) -> list[str]:
+    def end_all(self, owner: str) -> list[str]:
         ended: list[str] = []
-        while batch := _run(lambda: self._end_batch(_index_key(subject))):
+        while batch := _run(lambda: self._end_batch(_index_key(owner))):
             ended += (session_id for session_id, was_live in batch if was_live)
         return ended
 
@@ -182,9 +182,9 @@ def _session_key(session_id: str) -> str:
     return f"core-auth:session:{session_id}"
 
 
-def _index_key(subject: str) -> str:
-    # Hashed: a subject may be long, and a brace in it would choose its place in a cluster.
-    return f"core-auth:subject:{hashlib.sha256(subject.encode()).hexdigest()[:32]}"
+def _index_key(owner: str) -> str:
+    # Hashed: an owner may be long, and a brace in it would choose its place in a cluster.
+    return f"core-auth:owner:{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
 
 
 _KEPT = tuple(field.name for field in fields(Session) if field.name != "id")

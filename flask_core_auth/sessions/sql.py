@@ -63,7 +63,7 @@ sessions = Table(
     "core_auth_sessions",
     metadata,
     Column("id", String(64), primary_key=True),
-    Column("subject", Text, nullable=False),
+    Column("owner", Text, nullable=False),
     Column("jti", String(64), nullable=False),
     Column("previous_jti", String(64)),
     Column("rotated_at", Double),
@@ -72,8 +72,8 @@ sessions = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("address", Text),
     Column("user_agent", Text),
-    # PostgreSQL's B-tree refuses a subject of more than 2.7 kB, its hash takes any.
-    Index("core_auth_sessions_subject", "subject", postgresql_using="hash"),
+    # PostgreSQL's B-tree refuses an owner of more than 2.7 kB, its hash takes any.
+    Index("core_auth_sessions_owner", "owner", postgresql_using="hash"),
     Index("core_auth_sessions_expires_at", "expires_at"),
     # Found by its ID in one tree, not by way of a second: a million of them cost little more than a few.
     sqlite_with_rowid=False,
@@ -148,19 +148,19 @@ class SQLStore:
         values = {"session": session_id, "second": int(now)}
         return self._run(lambda connection: connection.execute(_IS_LIVE, values).first() is not None)
 
-    def of_subject(self, subject: str, *, now: float) -> list[Session]:
-        values = {"subject": subject, "second": int(now)}
+    def of_owner(self, owner: str, *, now: float) -> list[Session]:
+        values = {"owner": owner, "second": int(now)}
         return self._run(
-            lambda connection: [Session(*row) for row in connection.execute(_OF_SUBJECT, values)]
+            lambda connection: [Session(*row) for row in connection.execute(_OF_OWNER, values)]
         )
 
-    def end(self, session_id: str, subject: str) -> bool:
-        values = {"session": session_id, "subject": subject}
+    def end(self, session_id: str, owner: str) -> bool:
+        values = {"session": session_id, "owner": owner}
         return self._run(lambda connection: connection.execute(_END, values).rowcount == 1)
 
-    def end_all(self, subject: str) -> list[str]:
+    def end_all(self, owner: str) -> list[str]:
         def step(connection: Connection) -> list[str]:
-            batch = list(connection.execute(_BATCH, {"subject": subject}).scalars())
+            batch = list(connection.execute(_BATCH, {"owner": owner}).scalars())
             if batch:
                 connection.execute(_END_BATCH, {"batch": batch})
             return batch
@@ -352,16 +352,14 @@ _END_REUSED = delete(sessions).where(
     ),
 )
 _IS_LIVE = select(literal(1)).where(_session, _is_live)
-_OF_SUBJECT = (
+_OF_OWNER = (
     select(*(_COLUMNS[name] for name in Session.__slots__))
-    .where(_COLUMNS.subject == bindparam("subject"), _is_live)
+    .where(_COLUMNS.owner == bindparam("owner"), _is_live)
     .order_by(_COLUMNS.last_used_at.desc(), _COLUMNS.created_at.desc(), _COLUMNS.id)
     .limit(MAX_LISTED)
 )
-_END = delete(sessions).where(_session, _COLUMNS.subject == bindparam("subject"))
-_BATCH = (
-    select(_COLUMNS.id).where(_COLUMNS.subject == bindparam("subject")).order_by(_COLUMNS.id).limit(BATCH)
-)
+_END = delete(sessions).where(_session, _COLUMNS.owner == bindparam("owner"))
+_BATCH = select(_COLUMNS.id).where(_COLUMNS.owner == bindparam("owner")).order_by(_COLUMNS.id).limit(BATCH)
 _END_BATCH = delete(sessions).where(_COLUMNS.id.in_(bindparam("batch", expanding=True)))
 # Two logins that remove the same rows would wait for each other in PostgreSQL.
 _SWEEP = delete(sessions).where(

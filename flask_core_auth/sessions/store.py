@@ -6,7 +6,7 @@ import enum
 import typing as t
 from dataclasses import dataclass
 
-#: So many sessions of one subject are listed, the latest used first.
+#: So many sessions of one owner are listed, the latest used first.
 MAX_LISTED = 1000
 
 
@@ -15,7 +15,7 @@ class Session:
     """One login that lasts. All times are in seconds since the epoch.
 
     :param id: the session's ID, the ``sid`` of its tokens.
-    :param subject: whose it is.
+    :param owner: whose it is, as :func:`owner_of` writes it.
     :param jti: the ID of the refresh token that is in force.
     :param previous_jti: the ID of the one before it; None until the first rotation.
     :param rotated_at: when the one took the place of the other; None until the first rotation.
@@ -27,7 +27,7 @@ class Session:
     """
 
     id: str
-    subject: str
+    owner: str
     jti: str
     previous_jti: str | None
     rotated_at: float | None
@@ -36,6 +36,25 @@ class Session:
     expires_at: int
     address: str | None
     user_agent: str | None
+
+    @property
+    def subject(self) -> str:
+        """Whose it is."""
+        return self.owner.partition(" ")[2]
+
+    @property
+    def idp(self) -> str:
+        """Who vouches for the subject, as in :class:`.Identity`."""
+        return self.owner.partition(" ")[0]
+
+
+def owner_of(idp: str, subject: str) -> str:
+    """Whose a session is, as stores keep it.
+
+    A subject alone does not tell: another tenant's may have the same one. An idp has no space in it, so
+    that no two owners are written alike.
+    """
+    return f"{idp} {subject}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +127,11 @@ class SessionStore(t.Protocol):
     def is_live(self, session_id: str, *, now: float) -> bool:
         """Whether there is such a session that has not expired."""
 
-    def of_subject(self, subject: str, *, now: float) -> list[Session]:
-        """The live sessions of ``subject``, the latest used first, at most :data:`MAX_LISTED`."""
+    def of_owner(self, owner: str, *, now: float) -> list[Session]:
+        """The live sessions of ``owner``, the latest used first, at most :data:`MAX_LISTED`."""
 
-    def end(self, session_id: str, subject: str) -> bool:
-        """End a session; False if ``subject`` has no such session."""
+    def end(self, session_id: str, owner: str) -> bool:
+        """End a session; False if ``owner`` has no such session."""
 
-    def end_all(self, subject: str) -> list[str]:
-        """End every session of ``subject``, and tell their IDs."""
+    def end_all(self, owner: str) -> list[str]:
+        """End every session of ``owner``, and tell their IDs."""

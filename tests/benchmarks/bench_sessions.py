@@ -76,7 +76,7 @@ def some_sessions(count: int) -> Iterator[Session]:
     for number in range(count):
         yield Session(
             id=f"{number:022}",
-            subject=f"auth0|{number // 4:024x}",
+            owner=f"tenant.example auth0|{number // 4:024x}",
             jti=f"5f1c6c0e-4c5c-4b7e-9d1e-{number:012}",
             previous_jti=f"6a1c6c0e-4c5c-4b7e-9d1e-{number:012}",
             rotated_at=now - 1000.123456,
@@ -102,8 +102,8 @@ def fill(store: SessionStore, url: str, count: int) -> None:
             pipeline = store._client.pipeline(transaction=False)
             for session in batch:
                 pipeline.set(_session_key(session.id), _dump(session), ex=LIFETIME)
-                pipeline.zadd(_index_key(session.subject), {session.id: session.expires_at})
-                pipeline.expire(_index_key(session.subject), LIFETIME)
+                pipeline.zadd(_index_key(session.owner), {session.id: session.expires_at})
+                pipeline.expire(_index_key(session.owner), LIFETIME)
             pipeline.execute()
     elif url.startswith("sqlite"):
         with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
@@ -153,15 +153,15 @@ def bench_step(name: str, few: str, many: str) -> None:
         session = next(some_sessions(1))
         opened = Session(**{**{key: getattr(session, key) for key in Session.__slots__}, "id": number})
         stores[count].open(opened, now=time.time())
-        stores[count].end(number, session.subject)
+        stores[count].end(number, session.owner)
 
-    def of_subject(count: int) -> None:
-        subject = f"auth0|{random.randrange(count // 4):024x}"
-        assert stores[count].of_subject(subject, now=time.time())
+    def of_owner(count: int) -> None:
+        owner = f"tenant.example auth0|{random.randrange(count // 4):024x}"
+        assert stores[count].of_owner(owner, now=time.time())
 
     moments = itertools.count(time.time(), 0.5)
     fresh = (f"new-{number:018}" for number in itertools.count())
-    for step in (use, is_live, open_and_end, of_subject):
+    for step in (use, is_live, open_and_end, of_owner):
         times = measure({"few": lambda step=step: step(FEW), "many": lambda step=step: step(MANY)})
         ratio = times["many"] / times["few"]
         print(

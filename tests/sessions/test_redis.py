@@ -34,7 +34,7 @@ def store(open_sessions: OpenSessions, redis_url: str) -> SessionStore:
     return open_sessions(redis_url)
 
 
-SESSION, INDEX = "core-auth:session:" + "a" * 22, "core-auth:subject:*"
+SESSION, INDEX = "core-auth:session:" + "a" * 22, "core-auth:owner:*"
 
 
 def index(server: Redis) -> str:
@@ -80,9 +80,9 @@ def test_login_clears_the_index_of_what_has_expired(store: SessionStore, server:
 def test_ended_sessions_leave_nothing_behind(store: SessionStore, server: Redis) -> None:
     store.open(session("a"), now=NOW)
     store.open(session("b"), now=NOW)
-    store.end("a" * 22, "admin")
+    store.end("a" * 22, "local admin")
     assert server.zrange(index(server), 0, -1) == ["b" * 22]
-    store.end_all("admin")
+    store.end_all("local admin")
     assert server.keys("*") == []
 
 
@@ -98,16 +98,16 @@ def test_rotation_does_not_put_a_session_that_was_revoked_back_into_the_index(
 def test_session_that_was_evicted_is_gone(store: SessionStore, server: Redis) -> None:
     store.open(session(), now=NOW)
     server.delete(SESSION)
-    assert store.of_subject("admin", now=NOW) == []
-    assert not store.end("a" * 22, "admin")
-    assert store.end_all("admin") == []
+    assert store.of_owner("local admin", now=NOW) == []
+    assert not store.end("a" * 22, "local admin")
+    assert store.end_all("local admin") == []
 
 
 def test_no_token_is_stored(make_app: MakeApp, redis_url: str, server: Redis) -> None:
     tokens = login(make_app(redis_url).test_client())
     (key,) = server.scan_iter("core-auth:session:*")
     kept = server.get(key)
-    assert json.loads(kept)["subject"] == "admin"
+    assert json.loads(kept)["owner"] == "local admin"
     for token in tokens.values():
         for part in token.split("."):
             assert part not in kept
@@ -145,14 +145,14 @@ def cluster() -> Iterator[RedisServer]:
 def test_nothing_touches_two_slots_of_a_cluster(open_sessions: OpenSessions, cluster: RedisServer) -> None:
     store = open_sessions(cluster.url)
     for number in range(20):
-        store.open(replace(session(), id=f"{number:022}", subject=f"{{{number % 3}}}"), now=NOW)
-    assert len(store.of_subject("{1}", now=NOW)) == 7
+        store.open(replace(session(), id=f"{number:022}", owner=f"{{{number % 3}}}"), now=NOW)
+    assert len(store.of_owner("{1}", now=NOW)) == 7
     assert store.is_live(f"{1:022}", now=NOW)
     decision = store.use(Use(f"{1:022}", "first", "second", NOW, GRACE, 1000, 5000))
     assert decision == accepted("second", 1000)
     assert store.end(f"{1:022}", "{1}")
     assert len(store.end_all("{1}")) == 6
-    assert len(store.of_subject("{2}", now=NOW)) == 6
+    assert len(store.of_owner("{2}", now=NOW)) == 6
 
 
 def test_login_limit_holds_across_processes_in_the_same_redis(make_app: MakeApp, redis_url: str) -> None:

@@ -75,7 +75,7 @@ def test_logout_is_told_once(make_app: MakeApp, sqlite_url: str, heard: Heard) -
     tokens = login(client)
     for _ in range(2):
         client.post("/api/logout", headers=bearer(tokens["access_token"]))
-    values = {"subject": "admin", "session": claims(tokens["access_token"])["sid"]}
+    values = {"subject": "admin", "idp": "local", "session": claims(tokens["access_token"])["sid"]}
     assert heard[1:] == [("logged_out", app, values)]
 
 
@@ -88,7 +88,7 @@ def test_each_session_that_is_ended_is_told(make_app: MakeApp, store_url: str, h
         app.blueprints["core_auth"].revoke("admin")  # type: ignore[attr-defined]
     ended = [values for name, _, values in heard if name == "logged_out"]
     assert {values["session"] for values in ended} == ids
-    assert {values["subject"] for values in ended} == {"admin"}
+    assert {(values["subject"], values["idp"]) for values in ended} == {("admin", "local")}
 
 
 def test_reuse_is_told_once_and_is_no_refresh(
@@ -101,7 +101,7 @@ def test_reuse_is_told_once_and_is_no_refresh(
     clock.move(60)
     for _ in range(2):
         refresh(client, tokens["refresh_token"])
-    values = {"subject": "admin", "session": claims(tokens["access_token"])["sid"]}
+    values = {"subject": "admin", "idp": "local", "session": claims(tokens["access_token"])["sid"]}
     assert [name for name, _, _ in heard] == ["logged_in", "token_refreshed", "refresh_reused"]
     assert heard[2] == ("refresh_reused", app, values)
 

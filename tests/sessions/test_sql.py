@@ -112,7 +112,7 @@ def test_what_is_asked_for_is_indexed(open_sessions: OpenSessions, sql_url: str)
     engine = create_engine(sql_url)
     indexes = {tuple(index["column_names"]) for index in inspect(engine).get_indexes("core_auth_sessions")}
     engine.dispose()
-    assert indexes == {("subject",), ("expires_at",)}
+    assert indexes == {("owner",), ("expires_at",)}
 
 
 def test_no_token_is_stored(make_app: MakeApp, tmp_path: Path) -> None:
