@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,8 +11,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .config import SETTINGS, unknown_keys
 from .decorators import BARE_MARK, PROTECTED_MARK
-from .errors import ConfigError
+from .errors import ConfigError, ServiceUnavailableError
+from .jwt_extended import CoreJWTManager
 from .state import KEY
+from .throttle import storage_options
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +22,7 @@ if t.TYPE_CHECKING:
     from flask import Flask
 
     from .config import AuthConfig, Setting
+    from .sessions import Sessions
 
 MASK = "********"
 SETTINGS_BY_KEY = {setting.key: setting for setting in SETTINGS}
@@ -100,8 +104,8 @@ def examine(load_app: Callable[[], Flask]) -> Report:
     config: AuthConfig = app.extensions[KEY].config
     report.settings += (_shown(setting, app.config) for setting in SETTINGS)
     report.warnings += _warnings(app, config)
+    report.errors += _unreachable(config, app.extensions[KEY].sessions)
     if config.tenants:
-        from .errors import ServiceUnavailableError
         from .validators.jwks import TenantKeys
 
         for tenant in config.tenants:
@@ -148,6 +152,24 @@ def _text(value: object, *, secret: bool) -> str:
     return MASK
 
 
+def _unreachable(config: AuthConfig, sessions: Sessions | None) -> Iterator[str]:
+    """What the app would find out at its first login: storage of sessions and of limits."""
+    if sessions is not None:
+        try:
+            sessions.is_live(secrets.token_urlsafe(16))
+        except ServiceUnavailableError as error:
+            yield f"API_AUTH_SESSIONS: the store does not answer: {' '.join(str(error.__cause__).split())}"
+    if config.login_limit is not None and not _limit_storage_answers(config.limit_storage):
+        yield "API_AUTH_LIMIT_STORAGE: the storage does not answer"
+
+
+def _limit_storage_answers(uri: str) -> bool:
+    from limits.storage import storage_from_string  # slow to import
+
+    options = {} if uri.startswith("memory") else storage_options(uri)
+    return t.cast(bool, storage_from_string(uri, **options).check())  # an asynchronous one is not admitted
+
+
 def _warnings(app: Flask, config: AuthConfig) -> Iterator[str]:
     """What works and will hurt; in debug mode only what would hurt there."""
     if not config.enable:
@@ -166,6 +188,11 @@ def _warnings(app: Flask, config: AuthConfig) -> Iterator[str]:
             yield f"{tenant.domain} has no users: nobody can log in with its tokens"
     if not config.users and not config.tenants and app.extensions[KEY].host.verifier is None:
         yield "Nobody can log in: there is no user, no tenant and no password_verifier"
+    if config.sessions is not None and not isinstance(app.extensions[KEY].loaders.manager, CoreJWTManager):
+        yield (
+            "The app has a JWTManager of its own, so jwt_required() does not ask for the session, and takes"
+            " tokens of one that has ended until they expire: use auth_required or protect()"
+        )
     if app.debug:
         return
     plain = [name for name, user in config.users.items() if user.password.method == "plain"]

@@ -33,6 +33,8 @@ def core_auth() -> None:
 def check(info: ScriptInfo, as_json: bool) -> None:
     """Show every setting, fetch each tenant's keys, and say what is wrong or will hurt.
 
+    The stores of sessions and of failed logins are asked, too. Run it as the user that the app runs as.
+
     Exits with 1 if something is wrong.
     """
     from .check import examine

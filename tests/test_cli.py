@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from werkzeug.security import check_password_hash
 
 from flask_core_auth.config import SETTINGS
+
+from .sessions.conftest import started
+from .sessions.servers import RedisServer
 
 SECRET = "a-secret-of-at-least-thirty-two-bytes"
 APP = """
@@ -43,6 +47,12 @@ def flask(tmp_path: Path):
     return run
 
 
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    for server in started(RedisServer):
+        yield server.url
+
+
 def test_check_shows_every_setting_and_no_secret(flask):
     done = flask(
         "check",
@@ -51,8 +61,9 @@ def test_check_shows_every_setting_and_no_secret(flask):
         CORE_API_AUTH_JWT_SECRET=SECRET,
         CORE_API_AUTH_LIMIT_STORAGE="redis://user:hidden@localhost:1/0",
         CORE_API_AUTH_USERS='{"bob": {"password": "battery-staple"}}',
+        CORE_API_AUTH_SESSIONS="postgresql+psycopg://user:hidden@localhost:1/db",
     )
-    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
     for setting in SETTINGS:
         assert setting.key in done.stdout
     for secret in ("correct-horse", "battery-staple", SECRET, "hidden"):
@@ -206,6 +217,52 @@ def test_check_fetches_the_keys_of_each_tenant(flask, tenant):
     assert done.returncode == 1
     assert f"no keys can be fetched from {tenant.jwks_uri}" in done.stdout
     assert "status 500" in done.stderr
+
+
+def test_check_asks_the_stores_of_sessions_and_limits(flask, redis_url, tmp_path):
+    for sessions in (redis_url, f"sqlite:///{tmp_path}/sessions.db"):
+        done = flask(
+            "check",
+            CORE_API_AUTH_JWT_SECRET=SECRET,
+            CORE_API_AUTH_SESSIONS=sessions,
+            CORE_API_AUTH_LIMIT_STORAGE=redis_url,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("sessions", ["redis://user:hidden@127.0.0.1:1/0", "sqlite:////proc/none/x.db"])
+def test_check_fails_where_the_store_of_sessions_cannot_be_used(flask, sessions):
+    environ = {"CORE_API_AUTH_JWT_SECRET": SECRET, "CORE_API_AUTH_SESSIONS": sessions}
+    done = flask("check", "--json", **environ)
+    assert done.returncode == 1
+    (error,) = json.loads(done.stdout)["errors"]
+    assert error.startswith("API_AUTH_SESSIONS: the store does not answer: ")
+    assert "hidden" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("storage", ["redis://user:hidden@127.0.0.1:1/0", "memcached://127.0.0.1:1"])
+def test_check_fails_where_the_storage_of_the_limit_cannot_be_reached(flask, storage):
+    environ = {"CORE_API_AUTH_JWT_SECRET": SECRET, "CORE_API_AUTH_LIMIT_STORAGE": storage}
+    done = flask("check", "--json", **environ)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["errors"] == ["API_AUTH_LIMIT_STORAGE: the storage does not answer"]
+    assert "hidden" not in done.stdout + done.stderr
+    assert flask("check", CORE_API_AUTH_LOGIN_LIMIT="none", **environ).returncode == 0
+
+
+def test_check_warns_where_jwt_required_asks_for_no_session(flask, tmp_path):
+    own = APP.replace(
+        "app.register_blueprint",
+        "from flask_jwt_extended import JWTManager\n"
+        f"app.config['JWT_SECRET_KEY'] = {SECRET!r}\n"
+        "JWTManager(app)\n"
+        "app.register_blueprint",
+    )
+    sessions = {"CORE_API_AUTH_SESSIONS": f"sqlite:///{tmp_path}/sessions.db"}
+    for app, environ, warned in ((own, sessions, True), (own, {}, False), (APP, sessions, False)):
+        done = flask("check", "--json", app=app, CORE_API_AUTH_JWT_SECRET=SECRET, **environ)
+        warnings = json.loads(done.stdout)["warnings"]
+        assert any("jwt_required()" in warning for warning in warnings) is warned
 
 
 @pytest.mark.parametrize("method", ["scrypt", "argon2"])
