@@ -44,6 +44,8 @@ import pytest
 
 from flask_core_auth.config import SETTINGS
 
+from .tether import tethered
+
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
@@ -236,7 +238,7 @@ class Page:
         log = Path(f".server-{len(self.servers)}")
         with log.open("wb") as output:
             server = subprocess.Popen(
-                ["bash", "-c", f"{self._state()}\nexec {code}"],
+                tethered("bash", "-c", f"{self._state()}\nexec {code}"),
                 env=self._environ(),
                 stdout=output,
                 stderr=subprocess.STDOUT,

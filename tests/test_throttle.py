@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import getpass
 import logging
 import os
 import shutil
@@ -23,6 +24,7 @@ from flask import Flask
 from flask_core_auth import throttle
 
 from .forge import bearer, encode
+from .tether import tethered
 
 RIGHT = "correct horse"
 #: An address that nobody has: the documentation's (RFC 5737).
@@ -199,7 +201,7 @@ class Server:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            tethered(*self._command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         for _ in range(500):
             try:
@@ -239,7 +241,7 @@ def redis_server() -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def memcached_server() -> Iterator[Server]:
     server = Server(
-        lambda port: ["memcached", "-p", str(port), "-l", "127.0.0.1", "-U", "0", "-u", "nobody"]
+        lambda port: ["memcached", "-p", str(port), "-l", "127.0.0.1", "-U", "0", "-u", getpass.getuser()]
     )
     yield server
     server.stop()

@@ -17,6 +17,8 @@ import httpx2
 
 from flask_core_auth.client import CoreClient
 
+from ..tether import tethered
+
 ROUNDS = 200
 CALLS = 10
 TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9." + "x" * 300 + "." + "y" * 43
@@ -49,7 +51,9 @@ def serve() -> None:
 def bench_client() -> None:
     # A process of its own: in a thread it would slow down both clients, and hide the difference.
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.bench_client", "serve"], stdout=subprocess.PIPE, text=True
+        tethered(sys.executable, "-m", "tests.benchmarks.bench_client", "serve"),
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         url = f"http://127.0.0.1:{int(server.stdout.readline())}"

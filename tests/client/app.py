@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from ..tether import tethered
+
 
 class ExampleApp:
     """Serves the example app until it is closed.
@@ -40,7 +42,7 @@ class ExampleApp:
         ]
         self._log = directory / "gunicorn.log"
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+            self._process = subprocess.Popen(tethered(*command), env=environ, stdout=log, stderr=log)
         self.url = self._wait_for_address()
 
     def _wait_for_address(self) -> str:

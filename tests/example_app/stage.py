@@ -15,6 +15,8 @@ from urllib.request import Request, urlopen
 
 from playwright.sync_api import sync_playwright
 
+from ..tether import tethered
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -52,11 +54,11 @@ def serve(**settings: str) -> Iterator[str]:
         # The listener is handed over: its port cannot be lost to another process, and requests that come
         # before the server is up wait in its queue.
         server = subprocess.Popen(
-            [
+            tethered(
                 *(sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}"),
                 *("--threads", "4", "--no-control-socket", "--log-level", "error"),
                 "example_app:create_app()",
-            ],
+            ),
             cwd=ROOT,
             env={**os.environ, **SETTINGS, **settings},
             pass_fds=[listener.fileno()],

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ..forge import SECRET, claims, forge
+from ..tether import tethered
 
 APP = f"""
 from flask import Flask
@@ -49,11 +50,11 @@ def port(tmp_path_factory) -> Iterator[int]:
         number = listener.getsockname()[1]
         listener.set_inheritable(True)
         server = subprocess.Popen(
-            [
+            tethered(
                 *(sys.executable, "-m", "gunicorn", "served:app", "--workers", "2", "--threads", "2"),
                 *("--bind", f"fd://{listener.fileno()}", "--log-level", "error"),
                 *("--worker-tmp-dir", str(folder), "--graceful-timeout", "1", "--no-control-socket"),
-            ],
+            ),
             cwd=folder,
             pass_fds=[listener.fileno()],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},

@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from ..tether import tethered
+
 #: How long a server may take to start, in seconds.
 START_TIMEOUT = 30
 
@@ -48,7 +50,11 @@ class Server:
     def start(self) -> None:
         with open(self.directory / "log", "ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, cwd=self.directory, start_new_session=True
+                tethered(*self.command()),
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                start_new_session=True,
             )
         deadline = time.monotonic() + START_TIMEOUT
         while not self.answers():
@@ -141,7 +147,9 @@ class PostgresServer(Server):
             return []
         # PostgreSQL refuses to run as root.
         user = _other_user()
-        return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+        # A process that becomes another user's loses its tether; this gives it back.
+        options = ["--clear-groups", "--pdeathsig=KILL"]
+        return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", *options]
 
     @property
     def url(self) -> str:
