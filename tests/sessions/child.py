@@ -1,6 +1,6 @@
 """What has to happen in a process of its own: ``python -m tests.sessions.child NAME ARGUMENTS``.
 
-Each function prints what it has seen as JSON.
+Each function prints what it has seen as JSON, which :func:`answer` reads.
 """
 
 from __future__ import annotations
@@ -8,12 +8,37 @@ from __future__ import annotations
 import json
 import os
 import resource
+import subprocess
 import sys
+import typing as t
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask.testing import FlaskClient
 
+from ..tether import tether, tethered
 from .app import PASSWORD, bearer, make_session_app, refresh
+from .limits import take_time
+
+#: How long a process may take, in seconds, before it counts as stuck.
+STUCK = 300
+
+
+def child(name: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """A call of one of these functions in a process of its own."""
+    command = [sys.executable, "-m", "tests.sessions.child", name, *arguments]
+    return subprocess.Popen(tethered(*command), stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+
+
+def answer(process: subprocess.Popen[bytes]) -> t.Any:
+    """What it has seen."""
+    with process:
+        try:
+            output, _ = process.communicate(timeout=STUCK)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    return json.loads(output)
 
 
 def _log_in(client: FlaskClient) -> tuple[int, dict[str, str]]:
@@ -63,13 +88,16 @@ def fork(sessions: str) -> list[int]:
         return {refresh(app.test_client(), tokens["refresh_token"]).status_code for _ in range(50)}
 
     children = []
+    parent = os.getpid()
     for _ in range(4):
         pid = os.fork()
         if pid == 0:
+            tether(parent)
             os._exit(0 if use() == {200} else 1)
         children.append(pid)
     return [*use(), *(os.waitpid(pid, 0)[1] for pid in children)]
 
 
 if __name__ == "__main__":
+    take_time()
     print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

@@ -13,9 +13,27 @@ from sqlalchemy import create_engine, text
 from flask_core_auth.sessions import SessionStore, open_store
 
 from .app import make_session_app
+from .limits import LIMITS, take_time
 from .servers import MissingServerError, PostgresServer, RedisServer, Server
 
 ServerT = t.TypeVar("ServerT", bound=Server)
+
+
+@pytest.fixture(autouse=True)
+def hurry() -> Iterator[Callable[[], None]]:
+    """Give stores back their limits of time, for as long as the test lasts.
+
+    Until a test calls this they have plenty: it must not fail because the machine is slow.
+    """
+    limits = [(module, name, getattr(module, name)) for module, name in LIMITS]
+    take_time()
+
+    def give_back() -> None:
+        for module, name, limit in limits:
+            setattr(module, name, limit)
+
+    yield give_back
+    give_back()
 
 
 def started(make: Callable[[], ServerT]) -> Iterator[ServerT]:

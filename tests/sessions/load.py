@@ -11,8 +11,10 @@ import typing as t
 
 from .app import PASSWORD, bearer
 
-#: How long a client tries again what was not answered, in seconds: less than the grace of a rotation.
-PATIENCE = 8
+#: How long a client tries again what was not answered, in seconds ...
+PATIENCE = 60
+#: ... and how long a spent token then serves: a refresh whose answer was lost is tried again with it.
+GRACE = 2 * PATIENCE
 
 
 class Caller:
@@ -28,7 +30,7 @@ class Caller:
         self, method: str, path: str, token: str | None = None, body: object = None
     ) -> tuple[int, t.Any]:
         """The status and the JSON of an answer; status 0 if there was none."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         headers = bearer(token) if token else {}
         try:
             if body is not None:
@@ -67,6 +69,11 @@ class Client(threading.Thread):
         self.live: list[dict[str, str]] = []
         #: Answers that there must not be.
         self.wrong: list[tuple[str, int]] = []
+
+    @property
+    def done(self) -> int:
+        """How many sessions it is done with."""
+        return len(self.ended) + len(self.live)
 
     def run(self) -> None:
         credentials = {"username": "admin", "password": PASSWORD}

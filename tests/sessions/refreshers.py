@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from flask import Flask
 
+from ..tether import tether
 from .app import claims, make_session_app, refresh
+from .limits import take_time
 
 if t.TYPE_CHECKING:
     from multiprocessing.queues import Queue
@@ -21,6 +23,8 @@ PROCESSES = 4
 THREADS = 8
 STRAGGLERS = 2  # in each process
 GRACE = 10
+#: How far the clocks of the processes are apart at most, in seconds.
+DRIFT = 0.5
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,12 @@ class Round:
     """What one process is told to do.
 
     :param token: the refresh token that all of them use at the same moment, and the stragglers later.
-    :param offset: how far the clock has moved, in seconds.
+    :param now: the time, in seconds since the epoch. It stands still while they are at it: the grace must
+        not run out because the machine is slow.
     """
 
     token: str
-    offset: float
+    now: float
 
 
 @dataclass(frozen=True)
@@ -44,16 +49,19 @@ class Result:
     token: str
 
 
-def work(sessions: str, rounds: Queue[Round | None], results: Queue[Result], barrier: Barrier) -> None:
+def work(
+    parent: int, sessions: str, rounds: Queue[Round | None], results: Queue[Result], barrier: Barrier
+) -> None:
     """Run rounds until there are no more; one process of several."""
-    offset = 0.0
-    real_time = time.time
-    time.time = lambda: real_time() + offset
+    tether(parent)
+    take_time()
+    now = 0.0
+    time.time = lambda: now
     app = make_session_app(sessions, REFRESH_ROTATION=True, REFRESH_GRACE=GRACE)
     start = threading.Barrier(THREADS)
     with ThreadPoolExecutor(THREADS) as threads:
         while (round_ := rounds.get()) is not None:
-            offset = round_.offset
+            now = round_.now + random.uniform(0, DRIFT)
             token = round_.token
 
             def at_once(_: int, token: str = token) -> tuple[int, str, str]:
@@ -64,7 +72,7 @@ def work(sessions: str, rounds: Queue[Round | None], results: Queue[Result], bar
             together = list(threads.map(at_once, range(THREADS)))
             # The late ones come when all have been answered, anywhere within the rest of the grace.
             barrier.wait()
-            offset += random.uniform(0, GRACE - 1.5)
+            now = round_.now + random.uniform(DRIFT, GRACE - 0.01)
             late = [_refresh(app, token) for _ in range(STRAGGLERS)]
             results.put(Result([one[:2] for one in together], [one[:2] for one in late], together[0][2]))
 

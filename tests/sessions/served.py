@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 
 from .app import make_session_app
+from .limits import take_time
+from .load import GRACE
 
-app = make_session_app(os.environ["SESSIONS"], SESSION_CHECK="always", REFRESH_ROTATION=True)
+take_time()
+
+app = make_session_app(
+    os.environ["SESSIONS"], SESSION_CHECK="always", REFRESH_ROTATION=True, REFRESH_GRACE=GRACE
+)
 
 # With --preload this runs in the master: its connection must not be used by the workers that it forks.
 with app.app_context():

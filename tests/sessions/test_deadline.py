@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -9,7 +8,7 @@ from flask_core_auth.sessions.deadline import Deadline
 
 
 def test_call_returns_what_it_returns_and_raises_what_it_raises() -> None:
-    deadline = Deadline(5, threads=1)
+    deadline = Deadline(60, threads=1)
     assert deadline.run(lambda: 42) == 42
     with pytest.raises(ZeroDivisionError):
         deadline.run(lambda: 1 / 0)
@@ -21,12 +20,10 @@ def test_call_returns_what_it_returns_and_raises_what_it_raises() -> None:
 def test_call_that_takes_too_long_is_given_up_and_the_thread_goes_on() -> None:
     deadline = Deadline(0.1, threads=1)
     release = threading.Event()
-    start = time.monotonic()
     with pytest.raises(TimeoutError):
-        deadline.run(release.wait)
-    assert 0.1 <= time.monotonic() - start < 0.5
+        deadline.run(release.wait)  # for ever, otherwise
     release.set()
-    time.sleep(0.05)
+    deadline._seconds = 60
     assert deadline.run(lambda: 42) == 42
 
 
@@ -37,19 +34,19 @@ def test_call_that_was_given_up_before_it_began_does_not_run() -> None:
         with pytest.raises(TimeoutError):
             deadline.run(call)
     release.set()
-    time.sleep(0.05)
+    deadline._seconds = 60
     assert deadline.run(lambda: 42) == 42
     assert not ran.is_set()
 
 
 def test_calls_run_at_a_time_in_no_more_threads_than_there_may_be() -> None:
-    deadline = Deadline(5, threads=3)
+    deadline = Deadline(120, threads=3)
     names: set[str | int] = set()
     together = threading.Barrier(3)
 
     def call() -> None:
         names.add(threading.get_ident())
-        together.wait(2)
+        together.wait(60)
 
     callers = [threading.Thread(target=deadline.run, args=(call,)) for _ in range(9)]
     for caller in callers:

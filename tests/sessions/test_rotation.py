@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import time
 from collections.abc import Callable
 
 import pytest
 from flask import Flask
 
 from .app import bearer, claims, login, make_session_app, refresh
+from .child import STUCK
 from .conftest import Clock, close
 from .refreshers import GRACE, PROCESSES, STRAGGLERS, THREADS, Round, work
 
@@ -142,19 +144,19 @@ def test_nobody_is_logged_out_by_their_own_other_tabs(store_url: str) -> None:
     barrier, results = context.Barrier(PROCESSES), context.Queue()
     inboxes = [context.Queue() for _ in range(PROCESSES)]
     processes = [
-        context.Process(target=work, args=(store_url, inbox, results, barrier), daemon=True)
+        context.Process(target=work, args=(os.getpid(), store_url, inbox, results, barrier), daemon=True)
         for inbox in inboxes
     ]
     app = make_session_app(store_url)
-    token = login(app.test_client())["refresh_token"]
+    token, opened = login(app.test_client())["refresh_token"], time.time()
     for process in processes:
         process.start()
     try:
         seen = {claims(token)["jti"]}
         for number in range(ROUNDS):
             for inbox in inboxes:
-                inbox.put(Round(token, offset=number * (GRACE + 1)))
-            answers = [results.get(timeout=60) for _ in processes]
+                inbox.put(Round(token, now=opened + number * (GRACE + 1)))
+            answers = [results.get(timeout=STUCK) for _ in processes]
             together = [answer for result in answers for answer in result.together]
             late = [answer for result in answers for answer in result.late]
             assert (len(together), len(late)) == (PROCESSES * THREADS, PROCESSES * STRAGGLERS)
@@ -164,11 +166,12 @@ def test_nobody_is_logged_out_by_their_own_other_tabs(store_url: str) -> None:
             assert answer[1] not in seen
             seen.add(answer[1])
             token = answers[0].token
-    finally:
         for inbox in inboxes:
             inbox.put(None)
         for process in processes:
-            process.join(10)
+            process.join(STUCK)
+    finally:
+        for process in processes:
             process.kill()
         close(app.extensions["core_auth"].sessions._store)
     assert [process.exitcode for process in processes] == [0] * PROCESSES
