@@ -51,9 +51,9 @@ class CoreAuth(Blueprint):
 
     :param name: the blueprint's name, which its endpoints begin with.
     :param url_prefix: where its routes are: ``POST <prefix>/login``, ``GET <prefix>/login/refresh``,
-        ``GET <prefix>`` if ``API_AUTH_ABOUT`` is set, and with ``API_AUTH_SESSIONS`` also
-        ``POST <prefix>/logout``, ``GET`` and ``DELETE <prefix>/sessions`` and
-        ``DELETE <prefix>/sessions/<id>``.
+        ``GET <prefix>`` if ``API_AUTH_ABOUT`` is set, ``GET <prefix>/openapi.json`` with
+        ``API_AUTH_OPENAPI``, ``POST <prefix>/logout`` with ``API_AUTH_SESSIONS`` or ``API_AUTH_COOKIES``,
+        and with sessions ``GET`` and ``DELETE <prefix>/sessions`` and ``DELETE <prefix>/sessions/<id>``.
     """
 
     def __init__(self, name: str = "core_auth", *, url_prefix: str | None = "/api") -> None:

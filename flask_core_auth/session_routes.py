@@ -37,17 +37,19 @@ def add_to(setup: BlueprintSetupState) -> None:
 def logout() -> Response:
     """End the session of the access or refresh token that is sent.
 
-    A session that has ended already is no error: its user wanted just that. Without sessions, only the
-    cookies are taken back.
+    A session that has ended already is no error: its user wanted just that. Without sessions, or with a
+    token from before there were any, only the cookies are taken back. The app's loaders are not asked:
+    whoever holds a token may give it up.
     """
     state = State.of_app()
     token = _either_token(state)
     response = _no_content()
     if state.sessions is not None:
         session = token.claims().get("sid")
-        if session is None:
+        if session is not None:
+            _end(state.sessions, session, token.identity)
+        elif not state.config.cookies:
             raise UnauthorizedError.invalid(state.config.realm)
-        _end(state.sessions, session, token.identity)
     if state.config.cookies:
         cookies.take_back(response)
     return response

@@ -267,7 +267,7 @@ class Tokens:
         )
         if len(token) > compact.MAX_TOKEN_BYTES:
             logger.error(
-                "The %s token of %r would have %d bytes, too many to be accepted: name fewer scopes or claims",
+                "The %s token of %r would have %d bytes, too many to be accepted: scopes, claims?",
                 use,
                 subject,
                 len(token),

@@ -203,3 +203,20 @@ def test_log_out_works_with_the_refresh_cookie_alone(tmp_path):
 def test_log_out_is_there_only_with_cookies_or_sessions():
     client = make_app(API_AUTH_COOKIES=False).test_client()
     assert client.post("/api/logout").status_code == 404
+
+
+def test_log_out_takes_the_cookies_back_of_a_token_from_before_there_were_sessions(tmp_path):
+    before = make_app().test_client()
+    tokens = before.post("/api/login", json=LOGIN).json
+    client = make_app(API_AUTH_SESSIONS=f"sqlite:///{tmp_path}/sessions.db").test_client()
+    client.set_cookie("access_token_cookie", tokens["access_token"])
+    header = {"X-CSRF-TOKEN": before.get_cookie("csrf_access_token").value}
+    assert client.post("/api/logout", headers=header).status_code == 204
+    assert client.get_cookie("access_token_cookie") is None
+
+
+def test_cookies_last_as_long_as_tokens_that_a_session_cuts_short(tmp_path):
+    app = make_app(API_AUTH_SESSIONS=f"sqlite:///{tmp_path}/s.db", API_AUTH_SESSION_MAX_AGE=100)
+    answer = app.test_client().post("/api/login", json=LOGIN)
+    for line in answer.headers.getlist("Set-Cookie"):
+        assert "Max-Age=100;" in line

@@ -52,7 +52,12 @@ class Deadline:
             if not self._unstarted:
                 return
             self._unstarted -= 1
-        threading.Thread(target=self._work, name="flask_core_auth sessions", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name="flask_core_auth sessions", daemon=True).start()
+        except RuntimeError as error:  # the system has no more threads for now
+            with self._lock:
+                self._unstarted += 1
+            raise TimeoutError(str(error)) from error
 
     def _work(self) -> None:
         while True:

@@ -122,12 +122,12 @@ class SQLStore:
             "second": int(use.now),
             "grace_began": use.now - use.grace,
             "youngest": int(use.now) - use.max_age,
+            "successor": use.successor,
         }
         change = _NOTE_USE
         if use.successor is not None:
             change = _ROTATE
             values |= {
-                "successor": use.successor,
                 "successor_expires": int(use.now) + use.lifetime,
                 "max_age": use.max_age,
             }
@@ -306,6 +306,7 @@ _session = _COLUMNS.id == bindparam("session")
 _now: t.Any = bindparam("now", type_=Double)
 _second: t.Any = bindparam("second", type_=BigInteger)
 _presented: t.Any = bindparam("presented", type_=String)
+_successor: t.Any = bindparam("successor", type_=String)
 _grace_began: t.Any = bindparam("grace_began", type_=Double)
 _oldest: t.Any = _COLUMNS.created_at + bindparam("max_age", type_=BigInteger)
 _successor_expires: t.Any = bindparam("successor_expires", type_=BigInteger)
@@ -319,6 +320,8 @@ _is_admitted = and_(
     _COLUMNS.created_at > bindparam("youngest", type_=BigInteger),
     or_(
         _COLUMNS.jti == _presented,
+        # What this very use has rotated, which no grace has to cover. Without rotation it is NULL.
+        _COLUMNS.jti == _successor,
         and_(_COLUMNS.previous_jti == _presented, _COLUMNS.rotated_at > _grace_began),
     ),
 )
@@ -333,7 +336,7 @@ _ROTATE = (
         or_(_COLUMNS.rotated_at.is_(None), _COLUMNS.rotated_at <= _grace_began),
     )
     .values(
-        jti=bindparam("successor", type_=String),
+        jti=_successor,
         previous_jti=_COLUMNS.jti,
         rotated_at=_now,
         last_used_at=_second,

@@ -114,6 +114,17 @@ def test_token_in_force_does_not_rotate_again_within_the_grace(store: SessionSto
     assert use(store, "second", "third", after=100 + late) == accepted("second", 1100)
 
 
+def test_without_a_grace_every_use_rotates_and_what_was_spent_ends_the_session(store: SessionStore) -> None:
+    def use_at_once(jti: str, successor: str) -> Decision:
+        return store.use(Use("a" * 22, jti, successor, NOW, 0, 1000, 5000))
+
+    store.open(session(), now=NOW)
+    assert use_at_once("first", "second") == accepted("second", 1000)
+    assert use_at_once("second", "third") == accepted("third", 1000)
+    assert use_at_once("second", "fourth").verdict is Verdict.REUSED
+    assert use_at_once("third", "fourth") == GONE
+
+
 def test_token_in_force_rotates_again_after_the_grace(store: SessionStore) -> None:
     store.open(session(), now=NOW)
     use(store, "first", "second", after=100)
