@@ -102,7 +102,8 @@ class CoreAuth(Blueprint):
         _add_configured_routes(setup, config)
         if config.cookies and "flask-jwt-extended" not in app.extensions:
             cookies.set_defaults(app, prefix=setup.url_prefix or "/")
-        loaders = jwt_extended.Loaders(app, config)
+        sessions = _sessions(app, config)
+        loaders = jwt_extended.Loaders(app, config, sessions)
         app.extensions[KEY] = State(
             blueprint=f"{options.get('name_prefix', '')}.{options.get('name', self.name)}".lstrip("."),
             config=config,
@@ -112,7 +113,7 @@ class CoreAuth(Blueprint):
             local=LocalValidator(config),
             host=self._host,
             auth0=auth0,
-            sessions=_sessions(app, config),
+            sessions=sessions,
         )
 
     def password_verifier(self, verifier: VerifierT) -> VerifierT:
@@ -213,7 +214,14 @@ def _identities(subject: str) -> list[Identity]:
 def _sessions(app: Flask, config: AuthConfig) -> Sessions | None:
     if config.sessions is None:
         return None
-    return Sessions(config, open_store(config.sessions, directory=app.instance_path))
+    return Sessions(
+        open_store(config.sessions, directory=app.instance_path),
+        lifetime=config.refresh_expires,
+        max_age=config.session_max_age,
+        grace=config.refresh_grace,
+        rotate=config.refresh_rotation,
+        always=config.session_check == "always",
+    )
 
 
 def _add_configured_routes(setup: BlueprintSetupState, config: AuthConfig) -> None:

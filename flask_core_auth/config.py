@@ -282,7 +282,7 @@ def _seconds(value: object) -> int:
     return value
 
 
-def _seconds_or_none(value: object) -> int:
+def _seconds_or_zero(value: object) -> int:
     return 0 if value in (0, "0", timedelta()) and value is not False else _seconds(value)
 
 
@@ -751,7 +751,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "API_AUTH_REFRESH_GRACE",
-        _seconds_or_none,
+        _seconds_or_zero,
         10,
         "How long a refresh token that was rotated still serves, for a client that refreshes twice at"
         " a time: seconds.",

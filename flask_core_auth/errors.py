@@ -9,6 +9,7 @@ from werkzeug import exceptions as http
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -124,32 +125,29 @@ class ContentTooLargeError(AuthError, http.RequestEntityTooLarge):
     """413: the body is larger than the route reads."""
 
 
-class TooManyRequestsError(AuthError, http.TooManyRequests):
+class _RetryLaterError(AuthError):
+    retry_after: datetime | int | None  # as Werkzeug has it; here it is seconds
+
+    def __init__(self, *details: str, retry_after: int) -> None:
+        super().__init__(*details)
+        self.retry_after = retry_after
+
+    def headers(self) -> list[tuple[str, str]]:
+        return [("Retry-After", str(self.retry_after))]
+
+
+class TooManyRequestsError(_RetryLaterError, http.TooManyRequests):
     """429: too many failed logins.
 
     :param retry_after: seconds until the next try is answered.
     """
 
-    def __init__(self, *details: str, retry_after: int) -> None:
-        super().__init__(*details)
-        self.retry_after = retry_after
 
-    def headers(self) -> list[tuple[str, str]]:
-        return [("Retry-After", str(self.retry_after))]
-
-
-class ServiceUnavailableError(AuthError, http.ServiceUnavailable):
+class ServiceUnavailableError(_RetryLaterError, http.ServiceUnavailable):
     """503: something that the decision needs cannot be had now; nobody was admitted or refused.
 
     :param retry_after: seconds after which another try makes sense.
     """
-
-    def __init__(self, *details: str, retry_after: int) -> None:
-        super().__init__(*details)
-        self.retry_after = retry_after
-
-    def headers(self) -> list[tuple[str, str]]:
-        return [("Retry-After", str(self.retry_after))]
 
 
 def _challenge(**attributes: str | None) -> str:

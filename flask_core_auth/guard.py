@@ -126,7 +126,7 @@ def accept(state: State, token: VerifiedToken) -> tuple[dict[str, t.Any], dict[s
     claims = token.claims()
     if state.sessions is not None:
         check_session(state, claims)
-    return claims, state.loaders.check(token, claims)
+    return claims, state.loaders.check(token.header, claims)
 
 
 def check_session(state: State, claims: Mapping[str, t.Any]) -> None:

@@ -19,7 +19,6 @@ from jwt import InvalidSignatureError
 from . import compact
 from .errors import UnauthorizedError
 from .host_code import host_code
-from .state import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,7 +27,7 @@ if t.TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
     from .config import AuthConfig
-    from .tokens import VerifiedToken
+    from .sessions import Sessions
 
 _signing_secret: ContextVar[str] = ContextVar("flask_core_auth_signing_secret")
 
@@ -40,10 +39,12 @@ class CoreJWTManager(JWTManager):
     refuses with the same answers.
 
     :param config: the app's settings.
+    :param sessions: the app's sessions, if it has any.
     """
 
-    def __init__(self, config: AuthConfig) -> None:
+    def __init__(self, config: AuthConfig, sessions: Sessions | None) -> None:
         super().__init__()
+        self._sessions = sessions
         self._secrets = config.secrets
         self._realm = config.realm
         self.encode_key_loader(lambda identity: self._secrets[0])
@@ -79,10 +80,9 @@ class CoreJWTManager(JWTManager):
 
     def _is_of_live_session(self, claims: Mapping[str, t.Any]) -> bool:
         # A refresh token serves only as long as its session, whichever view takes it.
-        sessions = State.of_app().sessions
-        if sessions is None or not (sessions.always or claims["type"] == "refresh"):
+        if self._sessions is None or not (self._sessions.always or claims["type"] == "refresh"):
             return True
-        return sessions.is_live(claims.get("sid"))
+        return self._sessions.is_live(claims.get("sid"))
 
     def _decode_jwt_from_config(
         self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
@@ -157,13 +157,14 @@ class Loaders:
 
     :param app: the app; it is given a manager where it has none.
     :param config: our settings.
+    :param sessions: the app's sessions, if it has any.
     """
 
-    def __init__(self, app: Flask, config: AuthConfig) -> None:
+    def __init__(self, app: Flask, config: AuthConfig, sessions: Sessions | None) -> None:
         self._realm = config.realm
         manager = app.extensions.get("flask-jwt-extended")
         if manager is None:
-            manager = CoreJWTManager(config)
+            manager = CoreJWTManager(config, sessions)
             app.config.setdefault("JWT_DECODE_LEEWAY", compact.LEEWAY)
             app.config.setdefault("JWT_ENCODE_NBF", False)
             handlers = app.error_handler_spec[None][None]
@@ -197,9 +198,12 @@ class Loaders:
         with host_code("additional_headers_loader"):
             return dict(self.manager._jwt_additional_header_callback(subject))
 
-    def check(self, token: VerifiedToken, claims: dict[str, t.Any]) -> dict[str, t.Any] | None:
+    def check(
+        self, header: Callable[[], dict[str, t.Any]], claims: dict[str, t.Any]
+    ) -> dict[str, t.Any] | None:
         """Ask the app's loaders about a token: blocklist, verification, user.
 
+        :param header: gives the token's header, a copy, to those that are there.
         :return: what flask-jwt-extended keeps in ``g`` for its ``current_user``.
         :raises UnauthorizedError: if one of them says no.
         """
@@ -207,17 +211,17 @@ class Loaders:
         blocked = manager._token_in_blocklist_callback
         if blocked is not default_blocklist_callback:
             with host_code("token_in_blocklist_loader"):
-                if blocked(token.header(), claims):
+                if blocked(header(), claims):
                     raise UnauthorizedError.invalid(self._realm)
         verified = manager._token_verification_callback
         if verified is not self._own_verification:
             with host_code("token_verification_loader"):
-                if not verified(token.header(), claims):
+                if not verified(header(), claims):
                     raise UnauthorizedError.invalid(self._realm)
         if manager._user_lookup_callback is None:
             return None
         with host_code("user_lookup_loader"):
-            user = manager._user_lookup_callback(token.header(), claims)
+            user = manager._user_lookup_callback(header(), claims)
             if user is None:
                 raise UnauthorizedError.invalid(self._realm)
             return {"loaded_user": user}

@@ -151,7 +151,7 @@ def refresh() -> Response:
         raise UnauthorizedError.missing(realm)
     token, _ = sent
     claims = token.claims()
-    state.loaders.check(token, claims)
+    state.loaders.check(token.header, claims)
     identity = _still_admitted(state, token.identity, claims)
     if identity is None:
         raise UnauthorizedError.invalid(realm)

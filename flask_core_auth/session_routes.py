@@ -140,7 +140,7 @@ def _identity_and_session(state: State) -> tuple[Identity, str]:
     claims = token.claims()
     if not _sessions(state).is_live(claims.get("sid")):
         raise UnauthorizedError.invalid(realm)
-    state.loaders.check(token, claims)
+    state.loaders.check(token.header, claims)
     return token.identity, claims["sid"]
 
 

@@ -21,6 +21,7 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from .blueprint import CoreAuth
+from .state import State
 from .validators import jwks
 
 
@@ -48,12 +49,8 @@ class AuthClient(FlaskClient):
     ) -> None:
         super().__init__(*args, **kwargs)
         if subject is not None:
-            core_auth = next(
-                blueprint
-                for blueprint in self.application.blueprints.values()
-                if isinstance(blueprint, CoreAuth)
-            )
             with self.application.app_context():
+                core_auth = t.cast(CoreAuth, self.application.blueprints[State.of_app().blueprint])
                 tokens = core_auth.issue(subject, scopes=scopes, fresh=fresh)
             self.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {tokens.access_token}"
 

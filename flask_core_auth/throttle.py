@@ -72,8 +72,8 @@ class LoginThrottle:
 
     def _count(self, limiter: FixedWindowRateLimiter, counters: list[_Counter]) -> None:
         over = [(item, key) for item, key in counters if not limiter.hit(item, key)]
-        for item, key in over:
-            raise _refusal(limiter, item, key)
+        if over:
+            raise _refusal(limiter, *over[0])
 
     def _over_storages(
         self,

@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 TYPES = {
     "_boolean": "bool",
     "_seconds": "int (seconds) or timedelta",
-    "_seconds_or_none": "int (seconds) or timedelta",
+    "_seconds_or_zero": "int (seconds) or timedelta",
     "_text": "str",
     "_username": "str",
     "_secret": "str, at least 32 bytes",

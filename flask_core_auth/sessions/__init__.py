@@ -16,7 +16,6 @@ from .store import Decision, Session, SessionStore, StoreDownError, Use, owner_o
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..config import AuthConfig
     from ..identity import Identity
 
 logger = logging.getLogger("flask_core_auth")
@@ -61,20 +60,31 @@ class Sessions:
     that its tokens expire by. Where an app runs on several, their clocks have to agree to within a small
     part of the grace.
 
-    :param config: the app's settings.
     :param store: where they live.
+    :param lifetime: how long a refresh token lives, in seconds.
+    :param max_age: how long a session lives at most, in seconds.
+    :param grace: how long a refresh token that was rotated still serves, in seconds.
+    :param rotate: whether a refresh token serves once.
+    :param always: whether protected routes ask for the session, too.
     """
 
-    def __init__(self, config: AuthConfig, store: SessionStore) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        *,
+        lifetime: int,
+        max_age: int,
+        grace: int,
+        rotate: bool,
+        always: bool,
+    ) -> None:
         self._store = store
-        self._grace = config.refresh_grace
-        self._lifetime = config.refresh_expires
-        self._max_age = config.session_max_age
+        self._lifetime = lifetime
+        self._max_age = max_age
+        self._grace = grace
         self._logged = -math.inf
-        #: Whether a refresh token serves once.
-        self.rotate = config.refresh_rotation
-        #: Whether protected routes ask for the session, too.
-        self.always = config.session_check == "always"
+        self.rotate = rotate
+        self.always = always
 
     def new(
         self, identity: Identity, *, address: str | None = None, user_agent: str | None = None
