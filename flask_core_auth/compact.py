@@ -6,12 +6,7 @@ import functools
 import json
 import typing as t
 
-from joserfc.errors import UnsupportedAlgorithmError
-from joserfc.jws import CompactSignature, JWSRegistry
 from joserfc.util import urlsafe_b64decode
-
-if t.TYPE_CHECKING:
-    from joserfc.jwa import JWSAlgModel
 
 #: Longer tokens are refused unread, in bytes.
 MAX_TOKEN_BYTES = 8192
@@ -23,24 +18,22 @@ class MalformedTokenError(Exception):
     """Not a signed token in compact serialization; the message says what it is instead."""
 
 
-def registry(algorithms: t.Iterable[str]) -> JWSRegistry:
-    """What joserfc needs to verify a token under one of ``algorithms`` and no other.
+class ParsedToken(t.NamedTuple):
+    """A token taken apart; nothing of it is verified.
 
-    Header parameters that it does not know are ignored, as RFC 7515, 4 asks for.
+    :param header: its protected header, a copy.
+    :param payload: what it signs.
+    :param message: the bytes that its signature is of.
+    :param signature: its signature, as it is encoded.
     """
-    return _Registry(algorithms=frozenset(algorithms), strict_check_header=False)
+
+    header: dict[str, t.Any]
+    payload: bytes
+    message: bytes
+    signature: bytes
 
 
-class _Registry(JWSRegistry):
-    # joserfc's own takes an empty list for its defaults, HS256 among them, and warns at each token that is
-    # signed with EdDSA (the name is deprecated by RFC 9864): no news to an app that allowed it by name.
-    def get_alg(self, name: str) -> JWSAlgModel:
-        if not self.allowed or name not in self.allowed or name not in self.algorithms:
-            raise UnsupportedAlgorithmError(f"Algorithm {name} is not allowed")
-        return self.algorithms[name]
-
-
-def parse(token: str) -> CompactSignature:
+def parse(token: str) -> ParsedToken:
     """Take a token apart: size, three parts, a header that is one JSON object and asks for no extension.
 
     :raises MalformedTokenError: otherwise.
@@ -53,15 +46,15 @@ def parse(token: str) -> CompactSignature:
     if len(parts) != 3:
         raise MalformedTokenError("The token is opaque")
     try:
-        header, payload, signature = (part.encode("ascii") for part in parts)
-        signed = CompactSignature(dict(_header(header)), urlsafe_b64decode(payload))
+        message, signature = token.encode("ascii").rsplit(b".", 1)
+        header, payload = message.split(b".")
+        signed = ParsedToken(dict(_header(header)), urlsafe_b64decode(payload), message, signature)
     except (ValueError, RecursionError):
         raise MalformedTokenError("The token is malformed") from None
     # RFC 7515, 4.1.11: an extension that is not understood must not be skipped, and none is understood
     # here; with "b64" (RFC 7797) the payload that was signed is not the one that is read.
-    if "crit" in signed.protected or "b64" in signed.protected:
+    if "crit" in signed.header or "b64" in signed.header:
         raise MalformedTokenError("The token asks for an extension")
-    signed.segments = {"header": header, "payload": payload, "signature": signature}
     return signed
 
 

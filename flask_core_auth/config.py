@@ -7,7 +7,6 @@ from the environment, and what the reference in the documentation is made of.
 from __future__ import annotations
 
 import base64
-import difflib
 import json
 import os
 import re
@@ -204,6 +203,8 @@ def load_env(config: Config, *, prefix: str = "CORE", environ: Mapping[str, str]
 
 def unknown_keys(config: Mapping[str, object]) -> t.Iterator[tuple[str, str]]:
     """Keys that begin like ours but are none, and what is wrong with each: most are misspelt."""
+    import difflib  # slow to import, and needed where something is wrong
+
     known = [setting.key for setting in SETTINGS]
     for key in config:
         if key.startswith("API_AUTH_") and key not in known:
