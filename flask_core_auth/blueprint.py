@@ -15,8 +15,6 @@ from .errors import ConfigError
 from .guard import accept, guard
 from .identity import Identity, is_subject
 from .login import issue, login, refresh
-from .sessions import Sessions, open_store
-from .sessions.store import MAX_LISTED
 from .state import KEY, State
 from .throttle import LoginThrottle
 from .tokens import Tokens
@@ -29,6 +27,7 @@ if t.TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
     from flask.sansio.app import App
 
+    from .sessions import Sessions
     from .sessions.store import Session
     from .token_pair import TokenPair
 
@@ -176,15 +175,14 @@ class CoreAuth(Blueprint):
         return sum(session_routes.end_all(sessions, identity) for identity in _identities(subject))
 
     def sessions_of(self, subject: str) -> list[Session]:
-        """The sessions of a subject, whoever vouches for it, the latest used first; at most 1,000.
+        """The sessions of a subject, whoever vouches for it, the latest used first; at most 1,000 of each.
 
         :raises RuntimeError: without sessions: set ``API_AUTH_SESSIONS``.
         :raises ServiceUnavailableError: if the store of sessions is down.
         """
         sessions = _opened_sessions()
         listed = [session for identity in _identities(subject) for session in sessions.of(identity)]
-        listed.sort(key=lambda session: session.last_used_at, reverse=True)
-        return listed[:MAX_LISTED]
+        return sorted(listed, key=lambda session: session.last_used_at, reverse=True)
 
     def verify(self, token: str) -> Identity:
         """Verify an access token outside a view: for a WebSocket, in a worker.
@@ -214,6 +212,8 @@ def _identities(subject: str) -> list[Identity]:
 def _sessions(app: Flask, config: AuthConfig) -> Sessions | None:
     if config.sessions is None:
         return None
+    from .sessions import Sessions, open_store  # not everybody's, as the tenants
+
     return Sessions(
         open_store(config.sessions, directory=app.instance_path),
         lifetime=config.refresh_expires,

@@ -21,8 +21,6 @@ from .decorators import auth_exempt
 from .errors import AuthError, BadRequestError, ForbiddenError, UnauthorizedError
 from .guard import sent_token
 from .identity import Identity, narrow
-from .sessions import is_session_id
-from .sessions.store import Verdict
 from .signals import logged_in, login_failed, refresh_reused, send, token_refreshed
 from .state import State
 
@@ -179,6 +177,9 @@ def _use_session(
     :param original: what it may do by its token, and so by the next.
     :param claims: of the token.
     """
+    from .sessions import is_session_id  # not everybody's
+    from .sessions.store import Verdict
+
     session, jti = claims.get("sid"), claims["jti"]
     if not is_session_id(session) or not isinstance(jti, str):
         raise UnauthorizedError.invalid(state.config.realm)
