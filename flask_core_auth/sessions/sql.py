@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 import typing as t
+import weakref
 from pathlib import Path
 
 from sqlalchemy import (
@@ -100,6 +101,9 @@ class SQLStore:
         self._url = _parse(url, directory)
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
         self._engine = _make_engine(self._url)
+        # An app that is dropped, as many a test drops one, closes its connections; a process that ends need
+        # not, and one that was forked off must not.
+        weakref.finalize(self, _close, self._engine, os.getpid()).atexit = False
         self._has_table = False
         self._process = 0
         self._deadline: Deadline | None = None
@@ -281,6 +285,11 @@ def _set_up_sqlite(connection: DBAPIConnection, _: object) -> None:
     # In KiB: room for the inner pages of a million sessions, which take 4 MB; the default is 2 MB.
     cursor.execute("PRAGMA cache_size=-8192")
     cursor.close()
+
+
+def _close(engine: Engine, process: int) -> None:
+    if os.getpid() == process:
+        engine.dispose()
 
 
 def _is_locked(error: OperationalError) -> bool:
