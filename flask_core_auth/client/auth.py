@@ -171,7 +171,7 @@ class CoreTokenAuth(httpx2.Auth):
                 except GeneratorExit:
                     self._fail(_no_answer(request))
                     raise
-                except Exception as error:
+                except Exception as error:  # whatever it was, those who wait share it
                     self._fail(error)
                     raise
         self._tell()
@@ -198,7 +198,7 @@ class CoreTokenAuth(httpx2.Auth):
                     if not _is_cancelled():
                         self._fail(_no_answer(request))
                     raise
-                except Exception as error:
+                except Exception as error:  # whatever it was, those who wait share it
                     self._fail(error)
                     raise
         self._tell()
