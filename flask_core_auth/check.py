@@ -10,19 +10,17 @@ from dataclasses import dataclass, field
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .config import SETTINGS, unknown_keys
-from .decorators import BARE_MARK, PROTECTED_MARK
 from .errors import ConfigError, ServiceUnavailableError
 from .jwt_extended import CoreJWTManager
-from .state import KEY
-from .throttle import storage_options
+from .protection import BARE_MARK, PROTECTED_MARK
+from .state import KEY, State
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from flask import Flask
 
-    from .config import AuthConfig, Setting
-    from .sessions import Sessions
+    from .config.settings import Setting
 
 MASK = "********"
 SETTINGS_BY_KEY = {setting.key: setting for setting in SETTINGS}
@@ -32,7 +30,7 @@ SHOWN_LENGTH = 48
 
 @dataclass(frozen=True, slots=True)
 class ShownSetting:
-    """One setting as it is shown.
+    """One setting, as the report shows it.
 
     :param key: its config key.
     :param value: its value, masked where it is a secret.
@@ -46,12 +44,12 @@ class ShownSetting:
 
 @dataclass(slots=True)
 class Report:
-    """What an examination has found.
+    """The result of an examination.
 
-    :param errors: what is wrong.
-    :param warnings: what works but will hurt.
+    :param errors: problems that keep the app from working.
+    :param warnings: settings that are valid but risky.
     :param settings: every setting.
-    :param tenants: for each tenant, what its keys are.
+    :param tenants: the keys of each tenant, by its domain.
     """
 
     errors: list[str] = field(default_factory=list)
@@ -60,7 +58,7 @@ class Report:
     tenants: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, t.Any]:
-        """For a program to read."""
+        """Return the report for a program."""
         return {
             "ok": not self.errors,
             "errors": self.errors,
@@ -72,7 +70,7 @@ class Report:
         }
 
     def as_text(self) -> str:
-        """For a person to read."""
+        """Return the report for a person."""
         rows = [(shown.key, _cut(shown.value), shown.origin) for shown in self.settings]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
@@ -88,9 +86,9 @@ class Report:
 
 
 def examine(load_app: Callable[[], Flask]) -> Report:
-    """Load an app and examine what it has of us.
+    """Load an app, and examine its use of flask-core-auth.
 
-    :param load_app: makes the app; a :exc:`ConfigError` that it raises is part of the report.
+    :param load_app: makes the app; if it raises a :exc:`ConfigError`, the report has its problems.
     """
     report = Report()
     try:
@@ -101,14 +99,14 @@ def examine(load_app: Callable[[], Flask]) -> Report:
     if KEY not in app.extensions:
         report.errors.append("No CoreAuth is registered on this app: app.register_blueprint(CoreAuth())")
         return report
-    config: AuthConfig = app.extensions[KEY].config
-    report.settings += (_shown(setting, app.config) for setting in SETTINGS)
-    report.warnings += _warnings(app, config)
-    report.errors += _unreachable(config, app.extensions[KEY].sessions)
-    if config.tenants:
-        from .validators.jwks import TenantKeys
+    state: State = app.extensions[KEY]
+    report.settings += (_show(setting, app.config) for setting in SETTINGS)
+    report.warnings += _warnings(app, state)
+    report.errors += _unreachable(state)
+    if state.config.tenants:
+        from .validators.jwks import TenantKeys  # Imported late: slow, and only needed with tenants.
 
-        for tenant in config.tenants:
+        for tenant in state.config.tenants:
             try:
                 found = TenantKeys(tenant.jwks_uri).published()
             except ServiceUnavailableError:
@@ -130,15 +128,15 @@ def _cut(value: str) -> str:
     return value if len(value) <= SHOWN_LENGTH else value[: SHOWN_LENGTH - 3] + "..."
 
 
-def _shown(setting: Setting, config: Mapping[str, object]) -> ShownSetting:
+def _show(setting: Setting, config: Mapping[str, object]) -> ShownSetting:
     source = setting.source(config)
     if source is None:
-        return ShownSetting(setting.key, _text(setting.default, secret=False), "default")
+        return ShownSetting(setting.key, _display(setting.default, secret=False), "default")
     origin = "set" if source == setting.key else f"from {source}"
-    return ShownSetting(setting.key, _text(config[source], secret=setting.secret), origin)
+    return ShownSetting(setting.key, _display(config[source], secret=setting.secret), origin)
 
 
-def _text(value: object, *, secret: bool) -> str:
+def _display(value: object, *, secret: bool) -> str:
     if not secret:
         return "-" if value is None or value == () or value == {} else str(value)
     if isinstance(value, Mapping):
@@ -152,26 +150,20 @@ def _text(value: object, *, secret: bool) -> str:
     return MASK
 
 
-def _unreachable(config: AuthConfig, sessions: Sessions | None) -> Iterator[str]:
-    """What the app would find out at its first login: storage of sessions and of limits."""
-    if sessions is not None:
+def _unreachable(state: State) -> Iterator[str]:
+    """Yield the stores that do not respond: the app would learn it only at its first login."""
+    if state.sessions is not None:
         try:
-            sessions.is_live(secrets.token_urlsafe(16))
+            state.sessions.is_live(secrets.token_urlsafe(16))
         except ServiceUnavailableError as error:
             yield f"API_AUTH_SESSIONS: the store does not answer: {' '.join(str(error.__cause__).split())}"
-    if config.login_limit is not None and not _limit_storage_answers(config.limit_storage):
+    if not state.throttle.is_reachable():
         yield "API_AUTH_LIMIT_STORAGE: the storage does not answer"
 
 
-def _limit_storage_answers(uri: str) -> bool:
-    from limits.storage import storage_from_string  # slow to import
-
-    options = {} if uri.startswith("memory") else storage_options(uri)
-    return t.cast(bool, storage_from_string(uri, **options).check())  # an asynchronous one is not admitted
-
-
-def _warnings(app: Flask, config: AuthConfig) -> Iterator[str]:
-    """What works and will hurt; in debug mode only what would hurt there."""
+def _warnings(app: Flask, state: State) -> Iterator[str]:
+    """Yield settings that are valid but risky; in debug mode only those that are risky there."""
+    config = state.config
     if not config.enable:
         yield "API_AUTH_ENABLE is false: every route is open to everybody"
     if config.disable_localhost:
@@ -186,9 +178,9 @@ def _warnings(app: Flask, config: AuthConfig) -> Iterator[str]:
     for tenant in config.tenants:
         if not tenant.users:
             yield f"{tenant.domain} has no users: nobody can log in with its tokens"
-    if not config.users and not config.tenants and app.extensions[KEY].host.verifier is None:
+    if not state.validators.can_log_in:
         yield "Nobody can log in: there is no user, no tenant and no password_verifier"
-    if config.sessions is not None and not isinstance(app.extensions[KEY].loaders.manager, CoreJWTManager):
+    if config.sessions is not None and not isinstance(state.callbacks.manager, CoreJWTManager):
         yield (
             "The app has a JWTManager of its own, so jwt_required() does not ask for the session, and takes"
             " tokens of one that has ended until they expire: use auth_required or protect()"
@@ -213,7 +205,7 @@ def _warnings(app: Flask, config: AuthConfig) -> Iterator[str]:
 
 
 def _open_views(app: Flask) -> Iterator[str]:
-    """What looks protected in the source, and is open."""
+    """Yield the routes that look protected in the source but are open."""
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
         if getattr(view, BARE_MARK, False) and not getattr(view, PROTECTED_MARK, False):

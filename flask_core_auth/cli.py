@@ -1,6 +1,6 @@
 """The commands ``flask core-auth ...``.
 
-Every ``flask`` command loads this module, so that the rest of the package is imported where it is used.
+Every ``flask`` command loads this module, so the rest of the package is imported where it is used.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ if t.TYPE_CHECKING:
 
     from .blueprint import CoreAuth
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for a program to read.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")
 
 
 @click.group("core-auth")
 def core_auth() -> None:
-    """Log-ins by flask-core-auth: check the settings, make what they need."""
+    """Check the settings of flask-core-auth, and make secrets, hashes and tokens."""
 
 
 @core_auth.command()
 @as_json
 @pass_script_info
 def check(info: ScriptInfo, as_json: bool) -> None:
-    """Show every setting, fetch each tenant's keys, and say what is wrong or will hurt.
+    """Show every setting, fetch each tenant's keys, and list errors and warnings.
 
-    The stores of sessions and of failed logins are asked, too. Run it as the user that the app runs as.
+    This also connects to the session store and to the limit storage. Run it as the user that the app runs
+    as.
 
-    Exits with 1 if something is wrong.
+    Exits with 1 if there is an error.
     """
     from .check import examine
 
@@ -50,22 +51,22 @@ def check(info: ScriptInfo, as_json: bool) -> None:
     "--method",
     type=click.Choice(["scrypt", "argon2"]),
     default="scrypt",
-    help="How to hash it; argon2 needs the extra of that name.",
+    help="The hash algorithm; argon2 needs the extra of that name.",
 )
-@click.password_option(help="The password; asked for twice if it is not given.")
+@click.password_option(help="The password; without this option, a prompt asks for it twice.")
 def hash_password(method: str, password: str) -> None:
     """Hash a password, for API_AUTH_PASSWORD or API_AUTH_USERS."""
-    from .passwords import hashed
+    from .passwords import hash_password as hash_text
 
     try:
-        click.echo(hashed(password, method))
+        click.echo(hash_text(password, method))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 
 
 @core_auth.command("generate-secret")
 def generate_secret() -> None:
-    """Make a secret, for API_AUTH_JWT_SECRET."""
+    """Generate a secret, for API_AUTH_JWT_SECRET."""
     import secrets
 
     click.echo(secrets.token_urlsafe(48))
@@ -73,23 +74,23 @@ def generate_secret() -> None:
 
 @core_auth.command()
 @click.argument("subject")
-@click.option("--scope", "scopes", multiple=True, help="A scope that they carry; may be repeated.")
-@click.option("--fresh", is_flag=True, help="As if straight after a login.")
-@click.option("--force", is_flag=True, help="Also where the app is not in debug mode.")
+@click.option("--scope", "scopes", multiple=True, help="A scope of the tokens; may be repeated.")
+@click.option("--fresh", is_flag=True, help="Make the access token fresh, as after a login.")
+@click.option("--force", is_flag=True, help="Make tokens outside debug mode, too.")
 @as_json
 @pass_script_info
 def token(
     info: ScriptInfo, subject: str, scopes: tuple[str, ...], fresh: bool, force: bool, as_json: bool
 ) -> None:
-    """Make an access and a refresh token for SUBJECT, to try things out."""
+    """Make an access and a refresh token for SUBJECT, for trials."""
     from dataclasses import asdict
 
     app, blueprint = _load(info)
     if not (app.debug or force):
         raise click.ClickException(
-            "Whoever has these tokens is SUBJECT: outside debug mode, say --force if that is meant"
+            "Anybody with these tokens can act as SUBJECT. Outside debug mode, this needs --force"
         )
-    with app.app_context(), _errors_in_words():
+    with app.app_context(), _click_errors():
         pair = asdict(blueprint.issue(subject, scopes=scopes, fresh=fresh))
     click.echo(
         json.dumps(pair) if as_json else "\n".join(f"{name}: {value}" for name, value in pair.items())
@@ -98,7 +99,7 @@ def token(
 
 @core_auth.group()
 def sessions() -> None:
-    """The sessions of a subject, where API_AUTH_SESSIONS is set."""
+    """List or end the sessions of a subject. Needs API_AUTH_SESSIONS."""
 
 
 @sessions.command("list")
@@ -106,12 +107,10 @@ def sessions() -> None:
 @as_json
 @pass_script_info
 def list_sessions(info: ScriptInfo, subject: str, as_json: bool) -> None:
-    """List the sessions of SUBJECT, the latest used first."""
-    from .session_routes import describe
-
+    """List the sessions of SUBJECT, most recently used first."""
     app, blueprint = _load(info)
-    with app.app_context(), _errors_in_words():
-        listed = [describe(session) for session in blueprint.sessions_of(subject)]
+    with app.app_context(), _click_errors():
+        listed = [session.as_json() for session in blueprint.sessions_of(subject)]
     if as_json:
         click.echo(json.dumps(listed, indent=2))
         return
@@ -126,20 +125,20 @@ def list_sessions(info: ScriptInfo, subject: str, as_json: bool) -> None:
 def revoke(info: ScriptInfo, subject: str, as_json: bool) -> None:
     """End every session of SUBJECT."""
     app, blueprint = _load(info)
-    with app.app_context(), _errors_in_words():
+    with app.app_context(), _click_errors():
         ended = blueprint.revoke(subject)
     click.echo(json.dumps({"ended": ended}) if as_json else f"Ended: {ended}")
 
 
 @contextlib.contextmanager
-def _errors_in_words() -> Iterator[None]:
+def _click_errors() -> Iterator[None]:
     from .errors import ServiceUnavailableError
 
     try:
         yield
     except ServiceUnavailableError as error:
         raise click.ClickException("; ".join(error.details)) from None
-    except (RuntimeError, ValueError) as error:  # no sessions; no such subject or scope
+    except (RuntimeError, ValueError) as error:  # without sessions; an invalid subject or scope
         raise click.ClickException(str(error)) from None
 
 

@@ -1,4 +1,4 @@
-"""The exceptions of this package, each an HTTP answer with the body ``{code, message, details}``."""
+"""Exceptions; each is an HTTP response with the body ``{code, message, details}``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 class ConfigError(ValueError):
     """The app's config cannot be used. Raised at registration, with every problem at once.
 
-    :param problems: pairs of a config key and what is wrong with its value.
+    :param problems: pairs of a config key and the problem with its value.
     """
 
     def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
@@ -27,13 +27,13 @@ class ConfigError(ValueError):
 
 
 class AuthError(http.HTTPException):
-    """What this package refuses, and why. The base of one subclass a status.
+    """A request was rejected. The base class; each status has one subclass.
 
     Each subclass is also Werkzeug's exception of that status, so an app's own error handlers treat it
-    as they would ``abort(status)``. Where the app has none, the answer is the JSON body that the
-    datarhei Core gives: ``{"code": 401, "message": "Unauthorized", "details": ["..."]}``.
+    like ``abort(status)``. If the app has no handler, the response is the JSON body of the
+    datarhei Core: ``{"code": 401, "message": "Unauthorized", "details": ["..."]}``.
 
-    :param details: what was wrong, a sentence each.
+    :param details: the reasons, a sentence each.
     """
 
     def __init__(self, *details: str) -> None:
@@ -52,19 +52,19 @@ class AuthError(http.HTTPException):
         return [("Content-Type", "application/json"), *self.headers()]
 
     def headers(self) -> list[tuple[str, str]]:
-        """The headers that belong to this refusal whoever answers it."""
+        """Return the headers of this rejection, for any response to it."""
         return []
 
 
 class BadRequestError(AuthError, http.BadRequest):
-    """400: the request itself is not what the route takes."""
+    """400: the request is not valid for the route."""
 
 
 class UnauthorizedError(AuthError, http.Unauthorized):
-    """401: no token, or not one that is accepted here. Carries the challenge of RFC 6750, section 3.
+    """401: the request has no token, or an invalid one. Carries the challenge of RFC 6750, section 3.
 
     :param realm: the protection space named in ``WWW-Authenticate``.
-    :param error: the challenge's ``error`` attribute; none where no token was sent.
+    :param error: the challenge's ``error`` attribute; None if no token was sent.
     """
 
     def __init__(self, *details: str, realm: str, error: str | None = None) -> None:
@@ -74,22 +74,22 @@ class UnauthorizedError(AuthError, http.Unauthorized):
 
     @classmethod
     def missing(cls, realm: str) -> t.Self:
-        """No token was sent."""
+        """Make the error for a request without a token."""
         return cls("Missing or invalid JWT token", realm=realm)
 
     @classmethod
     def invalid(cls, realm: str) -> t.Self:
-        """A token was sent that is not accepted; which check it failed is nobody's business."""
+        """Make the error for a request with an invalid token. The client is not told which check failed."""
         return cls("Missing or invalid JWT token", realm=realm, error="invalid_token")
 
     @classmethod
     def expired(cls, realm: str) -> t.Self:
-        """A token of ours was sent that has expired."""
+        """Make the error for a request whose token has expired."""
         return cls("Expired JWT token", realm=realm, error="invalid_token")
 
     @classmethod
     def not_fresh(cls, realm: str) -> t.Self:
-        """The token is good but was not issued straight after a login (RFC 9470)."""
+        """Make the error for a valid token that was not issued straight after a login (RFC 9470)."""
         return cls("A fresh login is required", realm=realm, error="insufficient_user_authentication")
 
     def headers(self) -> list[tuple[str, str]]:
@@ -97,13 +97,13 @@ class UnauthorizedError(AuthError, http.Unauthorized):
 
 
 class ForbiddenError(AuthError, http.Forbidden):
-    """403: these credentials are not admitted."""
+    """403: the credentials were rejected."""
 
 
 class InsufficientScopeError(ForbiddenError):
-    """403: the token is good but lacks a scope. Carries the challenge of RFC 6750, section 3.1.
+    """403: the token is valid but lacks a scope. Carries the challenge of RFC 6750, section 3.1.
 
-    :param scopes: the scopes that the route asks for.
+    :param scopes: the scopes that the route requires.
     :param realm: the protection space named in ``WWW-Authenticate``.
     """
 
@@ -118,15 +118,15 @@ class InsufficientScopeError(ForbiddenError):
 
 
 class NotFoundError(AuthError, http.NotFound):
-    """404: no such thing of the caller's."""
+    """404: the caller owns nothing of that ID."""
 
 
 class ContentTooLargeError(AuthError, http.RequestEntityTooLarge):
-    """413: the body is larger than the route reads."""
+    """413: the body is larger than the route's limit."""
 
 
 class _RetryLaterError(AuthError):
-    retry_after: datetime | int | None  # as Werkzeug has it; here it is seconds
+    retry_after: datetime | int | None  # Werkzeug's type; here always seconds
 
     def __init__(self, *details: str, retry_after: int) -> None:
         super().__init__(*details)
@@ -139,14 +139,14 @@ class _RetryLaterError(AuthError):
 class TooManyRequestsError(_RetryLaterError, http.TooManyRequests):
     """429: too many failed logins.
 
-    :param retry_after: seconds until the next try is answered.
+    :param retry_after: seconds until the limit allows the next attempt.
     """
 
 
 class ServiceUnavailableError(_RetryLaterError, http.ServiceUnavailable):
-    """503: something that the decision needs cannot be had now; nobody was admitted or refused.
+    """503: a service that the decision needs is down; the credentials were neither accepted nor rejected.
 
-    :param retry_after: seconds after which another try makes sense.
+    :param retry_after: seconds after which another attempt makes sense.
     """
 
 

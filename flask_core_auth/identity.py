@@ -1,4 +1,4 @@
-"""Who a request belongs to."""
+"""Identities: the subject of a request, and ``current_identity``."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a request belongs to, as far as its token tells.
+    """The subject of a request, as its token names it.
 
-    :param subject: the token's subject: a local user's name, an Auth0 subject, or whatever the app
-        issued the token for; ``None`` where nobody is known.
-    :param idp: who vouched for the subject: ``"local"`` (a configured user), ``"host"`` (the app
+    :param subject: the token's subject: a local user's name, an Auth0 subject, or the subject that the
+        app issued the token for; ``None`` for an anonymous request.
+    :param idp: the identity provider of the subject: ``"local"`` (a configured user), ``"host"`` (the app
         itself) or an Auth0 tenant's domain.
-    :param scopes: what the subject may do; ``"*"`` stands for every scope.
+    :param scopes: the scopes of the subject; ``"*"`` stands for every scope.
     :param claims: the token's claims, a copy that belongs to this request alone.
-    :param authenticated: False for a request that was let in without a token.
+    :param authenticated: False for a request that was authorized without a token.
     """
 
     subject: str | None
@@ -47,12 +47,12 @@ class Identity:
         object.__setattr__(self, "scopes", scopes)
 
     def has_scopes(self, required: Iterable[str]) -> bool:
-        """Whether every one of the ``required`` scopes is granted."""
+        """Tell whether every one of the ``required`` scopes is granted."""
         return EVERY_SCOPE in self.scopes or self.scopes.issuperset(required)
 
 
 def is_subject(value: object) -> t.TypeGuard[str]:
-    """Whether ``value`` can name somebody: a string that is not empty and that every store can keep."""
+    """Tell whether ``value`` can be a subject: a string that is not empty and that every store can hold."""
     if not isinstance(value, str) or not value or "\0" in value:
         return False
     try:
@@ -63,16 +63,31 @@ def is_subject(value: object) -> t.TypeGuard[str]:
 
 
 def is_scope(value: object) -> t.TypeGuard[str]:
-    """Whether ``value`` is one scope (RFC 6749, 3.3): printable ASCII without spaces, ``"`` and ``\\``."""
+    """Tell whether ``value`` is one scope (RFC 6749, 3.3): printable ASCII without spaces, ``"`` and
+    ``\\``."""
     return isinstance(value, str) and _SCOPE.fullmatch(value) is not None
 
 
-#: A request that was let in without a token.
+#: The identity of a request that was authorized without a token.
 ANONYMOUS = Identity(subject=None, idp="", authenticated=False)
 
 
-def narrow(granted: frozenset[str], allowed: frozenset[str]) -> frozenset[str]:
-    """The part of the ``granted`` scopes that is still ``allowed``; :data:`EVERY_SCOPE` admits any."""
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An identity that the validators admitted: at a login, or again at a refresh.
+
+    :param identity: the identity, with the scopes that it has now.
+    :param credential: a keyed digest of the credential that admitted it, for the refresh token; None for an
+        identity without a configured credential.
+    """
+
+    identity: Identity
+    credential: str | None = field(default=None, repr=False)
+
+
+def intersect_scopes(granted: frozenset[str], allowed: frozenset[str]) -> frozenset[str]:
+    """Return the part of the ``granted`` scopes that is ``allowed``; :data:`EVERY_SCOPE` contains any
+    scope."""
     if EVERY_SCOPE in granted:
         return allowed
     if EVERY_SCOPE in allowed:
@@ -87,7 +102,7 @@ _UNKNOWN = (
 
 def _identity_of_request() -> Identity:
     values = g._get_current_object()
-    # Where an app context was pushed by hand, g outlives the request: what another one left is not ours.
+    # If an app context was pushed by hand, g outlives the request and may hold another request's identity.
     if values.get("_core_auth_environ") is not (request.environ if has_request_context() else None):
         raise RuntimeError(_UNKNOWN)
     identity: Identity | None = values.get("_core_auth_identity")
@@ -95,7 +110,7 @@ def _identity_of_request() -> Identity:
         granted: Identity | None = values.get("_core_auth_granted")
         if granted is None:
             raise RuntimeError(_UNKNOWN)
-        # Made when it is first asked for: most views never look at it, and the guard is the hot path.
+        # Made at its first use: most views never use it, and the decision is the hot path.
         identity = replace(granted, claims=values._jwt_extended_jwt)
         values._core_auth_identity = identity
     return identity

@@ -1,4 +1,5 @@
-"""Living with flask-jwt-extended: the app's JWTManager, or ours where it has none, and its loaders."""
+"""Life beside flask-jwt-extended: a JWTManager for an app that has none, and checks of the app's settings
+of flask-jwt-extended."""
 
 from __future__ import annotations
 
@@ -6,19 +7,14 @@ import time
 import typing as t
 from contextvars import ContextVar
 
-from flask import current_app, request
-from flask_jwt_extended import JWTManager, view_decorators
-from flask_jwt_extended.config import config as jwt_settings
-from flask_jwt_extended.default_callbacks import (
-    default_blocklist_callback,
-    default_token_verification_callback,
-)
-from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAuthorizationError
+from flask import current_app
+from flask_jwt_extended import JWTManager
+from flask_jwt_extended.default_callbacks import default_token_verification_callback
+from flask_jwt_extended.exceptions import CSRFError
 from jwt import InvalidSignatureError
 
-from . import compact
+from . import jws
 from .errors import UnauthorizedError
-from .host_code import host_code
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -29,16 +25,26 @@ if t.TYPE_CHECKING:
     from .config import AuthConfig
     from .sessions import Sessions
 
+#: The cookie settings of an app without a JWTManager of its own, unless the app sets them. A refresh by
+#: cookie needs the CSRF value, too, though it is a GET (:mod:`.transport`).
+COOKIE_DEFAULTS: Mapping[str, t.Any] = {
+    "JWT_TOKEN_LOCATION": ["headers", "cookies"],
+    "JWT_COOKIE_SECURE": True,
+    "JWT_COOKIE_SAMESITE": "Lax",
+    "JWT_COOKIE_CSRF_PROTECT": True,
+    "JWT_CSRF_METHODS": ["POST", "PUT", "PATCH", "DELETE"],
+}
+
 _signing_secret: ContextVar[str] = ContextVar("flask_core_auth_signing_secret")
 
 
 class CoreJWTManager(JWTManager):
-    """The manager that an app gets where it has none of its own.
+    """The manager of an app that has none of its own.
 
-    Under it the app's plain ``jwt_required()`` accepts the tokens that ``auth_required`` accepts, and
-    refuses with the same answers.
+    Under it, the app's plain ``jwt_required()`` accepts the same tokens as ``auth_required``, and
+    responds to the others in the same way.
 
-    :param config: the app's settings.
+    :param config: the app's config.
     :param sessions: the app's sessions, if it has any.
     """
 
@@ -49,37 +55,39 @@ class CoreJWTManager(JWTManager):
         self._realm = config.realm
         self.encode_key_loader(lambda identity: self._secrets[0])
         self.decode_key_loader(lambda header, claims: _signing_secret.get(self._secrets[0]))
-        self.token_verification_loader(self.is_ours)
-        self.unauthorized_loader(lambda reason: _answer(UnauthorizedError.missing(self._realm)))
-        self.expired_token_loader(lambda header, claims: _answer(UnauthorizedError.expired(self._realm)))
+        self.token_verification_loader(self.verify_claims)
+        self.unauthorized_loader(lambda reason: _respond(UnauthorizedError.missing(self._realm)))
+        self.expired_token_loader(lambda header, claims: _respond(UnauthorizedError.expired(self._realm)))
         self.needs_fresh_token_loader(
-            lambda header, claims: _answer(UnauthorizedError.not_fresh(self._realm))
+            lambda header, claims: _respond(UnauthorizedError.not_fresh(self._realm))
         )
-        self.invalid_token_loader(lambda reason: self._invalid())
-        for refused in (
+        self.invalid_token_loader(lambda reason: self._respond_invalid())
+        for loader in (
             self.revoked_token_loader,
             self.user_lookup_error_loader,
             self.token_verification_failed_loader,
         ):
-            refused(lambda header, claims: self._invalid())
+            loader(lambda header, claims: self._respond_invalid())
 
-    def _invalid(self) -> ResponseReturnValue:
-        return _answer(UnauthorizedError.invalid(self._realm))
+    def _respond_invalid(self) -> ResponseReturnValue:
+        return _respond(UnauthorizedError.invalid(self._realm))
 
-    def is_ours(self, header: Mapping[str, t.Any], claims: Mapping[str, t.Any]) -> bool:
-        """What flask-jwt-extended does not ask of a token: without it, a Core's refresh token, which has
-        no ``type``, passes as an access token, and one without ``exp`` lives for ever."""
+    def verify_claims(self, header: Mapping[str, t.Any], claims: Mapping[str, t.Any]) -> bool:
+        """Verify the claims that flask-jwt-extended does not check.
+
+        Otherwise a Core's refresh token, which has no ``type``, would pass as an access token, and a token
+        without ``exp`` would never expire."""
         expires = claims.get("exp")
         return (
-            compact.is_time(expires)
+            jws.is_time(expires)
             and expires > time.time()
             and claims.get("iss") == self._realm
             and claims.get("usefor") == claims.get("type")
-            and self._is_of_live_session(claims)
+            and self._has_live_session(claims)
         )
 
-    def _is_of_live_session(self, claims: Mapping[str, t.Any]) -> bool:
-        # A refresh token serves only as long as its session, whichever view takes it.
+    def _has_live_session(self, claims: Mapping[str, t.Any]) -> bool:
+        # A refresh token is valid only as long as its session, in every view.
         if self._sessions is None or not (self._sessions.always or claims["type"] == "refresh"):
             return True
         return self._sessions.is_live(claims.get("sid"))
@@ -87,9 +95,9 @@ class CoreJWTManager(JWTManager):
     def _decode_jwt_from_config(
         self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
     ) -> dict[str, t.Any]:
-        if csrf_value is not None and not csrf_value.isascii():  # which flask-jwt-extended fails on
+        if csrf_value is not None and not csrf_value.isascii():  # flask-jwt-extended fails on it
             raise CSRFError("CSRF double submit tokens do not match")
-        # The key loader is not shown the token, so it cannot tell which secret signed it: try each.
+        # The key loader does not see the signature, so it cannot tell which secret signed: try each.
         for secret in self._secrets:
             reset = _signing_secret.set(secret)
             try:
@@ -102,195 +110,110 @@ class CoreJWTManager(JWTManager):
         raise last
 
 
-def _answer(error: UnauthorizedError) -> ResponseReturnValue:
-    # By way of the app, so that its own handlers for this status are heard.
+def _respond(error: UnauthorizedError) -> ResponseReturnValue:
+    # By way of the app, so that its own handlers for this status are called.
     return current_app.handle_user_exception(error)
 
 
-def conflicts(app: Flask, config: AuthConfig | None) -> Iterator[tuple[str, str]]:
-    """What in the app's own flask-jwt-extended settings keeps our tokens from being issued or accepted.
+def make_manager(app: Flask, config: AuthConfig, sessions: Sessions | None, *, prefix: str) -> JWTManager:
+    """Return the app's JWTManager; make one if the app has none.
 
-    :param config: our settings, as far as they could be read.
+    :param prefix: the URL prefix of the blueprint. The refresh cookie is sent nowhere else.
     """
-    if app.config.get("JWT_ALGORITHM", "HS256") != "HS256":
-        yield "JWT_ALGORITHM", f"must be HS256, not {app.config['JWT_ALGORITHM']!r}"
-    if app.config.get("JWT_IDENTITY_CLAIM", "sub") != "sub":
-        yield "JWT_IDENTITY_CLAIM", f"must be sub, not {app.config['JWT_IDENTITY_CLAIM']!r}"
-    audience = app.config.get("JWT_DECODE_AUDIENCE")
-    if audience is not None and not _texts(audience) & _texts(app.config.get("JWT_ENCODE_AUDIENCE")):
-        yield "JWT_ENCODE_AUDIENCE", f"must be among JWT_DECODE_AUDIENCE ({audience!r})"
-    if config is None:
-        return
-    issuer = app.config.get("JWT_DECODE_ISSUER")
-    if issuer is not None and config.realm not in _texts(issuer):
-        yield "JWT_DECODE_ISSUER", f"must admit API_AUTH_REALM ({config.realm!r}), which is our iss"
-    manager = app.extensions.get("flask-jwt-extended")
+    manager: JWTManager | None = app.extensions.get("flask-jwt-extended")
     if manager is not None:
-        with app.app_context():
-            try:
-                keys = [manager._encode_key_callback(""), manager._decode_key_callback({}, {})]
-            except Exception as error:  # the app's own key loaders may raise anything
-                yield "JWT_SECRET_KEY", f"cannot be had from the app's JWTManager: {error!r}"
-                return
-        if any(key not in (config.secrets[0], config.secrets[0].encode()) for key in keys):
-            yield (
-                "API_AUTH_JWT_SECRET",
-                "is not the secret of the app's own JWTManager: leave it out and set JWT_SECRET_KEY",
-            )
+        return manager
+    if config.cookies:
+        for key, default in {**COOKIE_DEFAULTS, "JWT_REFRESH_COOKIE_PATH": prefix}.items():
+            app.config.setdefault(key, default)
+    app.config.setdefault("JWT_DECODE_LEEWAY", jws.LEEWAY_SECONDS)
+    app.config.setdefault("JWT_ENCODE_NBF", False)
+    handlers = app.error_handler_spec[None][None]
+    before = dict(handlers)
+    manager = CoreJWTManager(config, sessions)
+    manager.init_app(app)
+    _restore(handlers, before)
+    return manager
 
 
-def _texts(value: str | Iterable[str] | None) -> frozenset[str]:
-    return frozenset((value,) if isinstance(value, str) else value or ())
+def own_verification(manager: JWTManager) -> Callable[..., bool]:
+    """Return the token verification that a manager has without the app's: its own, or flask-jwt-extended's
+    default. :class:`.Tokens` has checked the same already."""
+    if isinstance(manager, CoreJWTManager):
+        return t.cast("Callable[..., bool]", manager._token_verification_callback)
+    return t.cast("Callable[..., bool]", default_token_verification_callback)
 
 
-def _put_back(handlers: dict[type[Exception], t.Any], before: Mapping[type[Exception], t.Any]) -> None:
-    """Give back to the app what it handled before: init_app() replaces its handlers for some exceptions,
-    and adds such for subclasses of what it handled as a whole, which win over it."""
+def accepted_audience(app: Flask) -> frozenset[str] | None:
+    """Return the ``aud`` values that the app's ``JWT_DECODE_AUDIENCE`` accepts; None: any."""
+    audience = app.config["JWT_DECODE_AUDIENCE"]
+    return None if audience is None else _strings(audience)
+
+
+def _restore(handlers: dict[type[Exception], t.Any], before: Mapping[type[Exception], t.Any]) -> None:
+    """Restore the app's error handlers after ``init_app()``.
+
+    It replaces the app's handlers of some exceptions. It also adds handlers of subclasses, which would win
+    over the app's handler of the base class."""
     for error in [*handlers]:
         if any(base in before for base in error.__mro__ if base is not Exception):
             del handlers[error]
     handlers.update(before)
 
 
-class Loaders:
-    """The app's JWTManager, and what the app's own loaders on it say.
+def setting_problems(app: Flask, config: AuthConfig | None) -> Iterator[tuple[str, str]]:
+    """Yield the settings of flask-jwt-extended that conflict with flask-core-auth, with the problem.
 
-    :param app: the app; it is given a manager where it has none.
-    :param config: our settings.
-    :param sessions: the app's sessions, if it has any.
+    :param config: the app's config; None if it is invalid.
     """
-
-    def __init__(self, app: Flask, config: AuthConfig, sessions: Sessions | None) -> None:
-        self._realm = config.realm
-        manager = app.extensions.get("flask-jwt-extended")
-        if manager is None:
-            manager = CoreJWTManager(config, sessions)
-            app.config.setdefault("JWT_DECODE_LEEWAY", compact.LEEWAY)
-            app.config.setdefault("JWT_ENCODE_NBF", False)
-            handlers = app.error_handler_spec[None][None]
-            before = dict(handlers)
-            manager.init_app(app)
-            _put_back(handlers, before)
-        self.manager = manager
-        # What ours asks of a token has been asked when it was verified.
-        self._own_verification = (
-            manager._token_verification_callback
-            if isinstance(manager, CoreJWTManager)
-            else default_token_verification_callback
-        )
-        audience = app.config["JWT_DECODE_AUDIENCE"]
-        self._audience = None if audience is None else _texts(audience)
-
-    def admit_audience(self, audience: object) -> bool:
-        """Whether a token's ``aud`` is one that the app's ``JWT_DECODE_AUDIENCE`` asks for, if it does."""
-        if self._audience is None:
-            return True
-        named = audience if isinstance(audience, list) else [audience]
-        return any(isinstance(name, str) and name in self._audience for name in named)
-
-    def additional_claims(self, subject: str) -> dict[str, t.Any]:
-        """What the app adds to the claims of ``subject``'s tokens; a copy, its own stays as it is."""
-        with host_code("additional_claims_loader"):
-            return dict(self.manager._user_claims_callback(subject))
-
-    def additional_headers(self, subject: str) -> dict[str, t.Any]:
-        """What the app adds to the header of ``subject``'s tokens; a copy."""
-        with host_code("additional_headers_loader"):
-            return dict(self.manager._jwt_additional_header_callback(subject))
-
-    def check(
-        self, header: Callable[[], dict[str, t.Any]], claims: dict[str, t.Any]
-    ) -> dict[str, t.Any] | None:
-        """Ask the app's loaders about a token: blocklist, verification, user.
-
-        :param header: gives the token's header, a copy, to those that are there.
-        :return: what flask-jwt-extended keeps in ``g`` for its ``current_user``.
-        :raises UnauthorizedError: if one of them says no.
-        """
-        manager = self.manager
-        blocked = manager._token_in_blocklist_callback
-        if blocked is not default_blocklist_callback:
-            with host_code("token_in_blocklist_loader"):
-                if blocked(header(), claims):
-                    raise UnauthorizedError.invalid(self._realm)
-        verified = manager._token_verification_callback
-        if verified is not self._own_verification:
-            with host_code("token_verification_loader"):
-                if not verified(header(), claims):
-                    raise UnauthorizedError.invalid(self._realm)
-        if manager._user_lookup_callback is None:
-            return None
-        with host_code("user_lookup_loader"):
-            user = manager._user_lookup_callback(header(), claims)
-            if user is None:
-                raise UnauthorizedError.invalid(self._realm)
-            return {"loaded_user": user}
+    if app.config.get("JWT_ALGORITHM", "HS256") != "HS256":
+        yield "JWT_ALGORITHM", f"must be HS256, not {app.config['JWT_ALGORITHM']!r}"
+    if app.config.get("JWT_IDENTITY_CLAIM", "sub") != "sub":
+        yield "JWT_IDENTITY_CLAIM", f"must be sub, not {app.config['JWT_IDENTITY_CLAIM']!r}"
+    audience = app.config.get("JWT_DECODE_AUDIENCE")
+    if audience is not None and not _strings(audience) & _strings(app.config.get("JWT_ENCODE_AUDIENCE")):
+        yield "JWT_ENCODE_AUDIENCE", f"must be among JWT_DECODE_AUDIENCE ({audience!r})"
+    if config is None:
+        return
+    issuer = app.config.get("JWT_DECODE_ISSUER")
+    if issuer is not None and config.realm not in _strings(issuer):
+        yield "JWT_DECODE_ISSUER", f"must admit API_AUTH_REALM ({config.realm!r}), the iss of the tokens"
+    yield from _secret_problems(app, config)
+    if config.cookies:
+        yield from _cookie_problems(app)
 
 
-class FoundToken(t.NamedTuple):
-    """A token that came in another place than the Authorization header.
-
-    :param token: as it was sent.
-    :param csrf: the CSRF value that was sent with it; None where none is asked for.
-    :param location: the place, as ``JWT_TOKEN_LOCATION`` names it.
-    """
-
-    token: str
-    csrf: str | None
-    location: str
-
-
-def find_token(realm: str, *, refresh: bool) -> FoundToken | None:
-    """The token in the places, other than the Authorization header, that ``JWT_TOKEN_LOCATION`` admits.
-
-    :raises UnauthorizedError: if there is one that cannot be used.
-    """
-    for location in jwt_settings.token_location:
-        finder = _FINDERS.get(location)
-        if finder is None:
-            continue
+def _secret_problems(app: Flask, config: AuthConfig) -> Iterator[tuple[str, str]]:
+    manager = app.extensions.get("flask-jwt-extended")
+    if manager is None:
+        return
+    with app.app_context():
         try:
-            token, csrf = finder(refresh)
-        except NoAuthorizationError:
-            continue
-        except JWTExtendedException:  # what is there lacks its CSRF value or its prefix
-            raise UnauthorizedError.invalid(realm) from None
-        if not isinstance(token, str):
-            raise UnauthorizedError.invalid(realm)
-        return FoundToken(token, csrf, location)
-    return None
+            keys = [manager._encode_key_callback(""), manager._decode_key_callback({}, {})]
+        except Exception as error:  # the app's own key loaders may raise anything
+            yield "JWT_SECRET_KEY", f"cannot be read from the app's JWTManager: {error!r}"
+            return
+    if any(key not in (config.secrets[0], config.secrets[0].encode()) for key in keys):
+        yield (
+            "API_AUTH_JWT_SECRET",
+            "is not the secret of the app's own JWTManager: leave it out and set JWT_SECRET_KEY",
+        )
 
 
-def _in_cookies(refresh: bool) -> tuple[object, str | None]:
-    token, csrf = view_decorators._decode_jwt_from_cookies(refresh)
-    if refresh and csrf is None and jwt_settings.cookie_csrf_protect:
-        # Our refresh is a GET, which flask-jwt-extended leaves out, but one that gives out a token.
-        csrf = request.headers.get(jwt_settings.refresh_csrf_header_name)
-        if not csrf:
-            raise CSRFError("Missing CSRF token")
-    return token, csrf
+def _cookie_problems(app: Flask) -> Iterator[tuple[str, str]]:
+    """Yield the settings that would let a page of another site use or see the cookies."""
+    settings = {key: app.config.get(key, default) for key, default in COOKIE_DEFAULTS.items()}
+    if "cookies" not in _strings(settings["JWT_TOKEN_LOCATION"]):
+        yield "JWT_TOKEN_LOCATION", "must contain cookies where API_AUTH_COOKIES is true"
+    if settings["JWT_COOKIE_SECURE"] is not True:
+        yield "JWT_COOKIE_SECURE", "must be True where API_AUTH_COOKIES is true"
+    if settings["JWT_COOKIE_SAMESITE"] not in ("Lax", "Strict"):
+        yield "JWT_COOKIE_SAMESITE", 'must be "Lax" or "Strict" where API_AUTH_COOKIES is true'
+    if settings["JWT_COOKIE_CSRF_PROTECT"] is not True:
+        yield "JWT_COOKIE_CSRF_PROTECT", "must be True where API_AUTH_COOKIES is true"
+    if not set(COOKIE_DEFAULTS["JWT_CSRF_METHODS"]) <= set(settings["JWT_CSRF_METHODS"]):
+        yield "JWT_CSRF_METHODS", "must contain POST, PUT, PATCH and DELETE where API_AUTH_COOKIES is true"
 
 
-def _in_query_string(refresh: bool) -> tuple[object, str | None]:
-    try:
-        return view_decorators._decode_jwt_from_query_string()
-    except UnicodeDecodeError:  # Werkzeug fails on a query string that is not UTF-8
-        raise NoAuthorizationError("No query string") from None
-
-
-def _in_json(refresh: bool) -> tuple[object, str | None]:
-    # flask-jwt-extended fails on JSON that is no object, or that is nested too deeply.
-    try:
-        body = request.get_json(silent=True)
-    except RecursionError:
-        body = None
-    if not isinstance(body, dict):
-        raise NoAuthorizationError("No JSON object")
-    return view_decorators._decode_jwt_from_json(refresh)
-
-
-_FINDERS: Mapping[str, Callable[[bool], tuple[object, str | None]]] = {
-    "cookies": _in_cookies,
-    "query_string": _in_query_string,
-    "json": _in_json,
-}
+def _strings(value: str | Iterable[str] | None) -> frozenset[str]:
+    return frozenset((value,) if isinstance(value, str) else value or ())

@@ -1,4 +1,4 @@
-"""The description of our routes, as OpenAPI 3.1."""
+"""The description of flask-core-auth's routes, as OpenAPI 3.1."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import copy
 import re
 import typing as t
 
-from flask import current_app, jsonify
-
-from .decorators import auth_exempt
 from .state import KEY, State
 
 if t.TYPE_CHECKING:
-    from flask import Flask, Response
+    from flask import Flask
 
     from .config import AuthConfig
 
@@ -33,7 +30,7 @@ _MEANINGS = {
     404: "No such session of the caller's",
     413: "The body is larger than 16 KiB",
     429: "Too many failed logins",
-    503: "What the decision needs cannot be had now",
+    503: "A service that the decision needs is down",
 }
 _PHRASES = {
     400: ("Bad Request", "The field password is missing"),
@@ -47,12 +44,12 @@ _PHRASES = {
 
 
 def spec(app: Flask) -> Document:
-    """Describe the routes that :class:`.CoreAuth` has on ``app``, those that are really on.
+    """Describe the routes that :class:`.CoreAuth` has on ``app``, as the app's config switches them on.
 
-    The result is a whole OpenAPI 3.1 document of its own. To merge it into an app's, take its ``paths`` and
-    its ``components``; every name in these begins with ``CoreAuth``.
+    The result is a complete OpenAPI 3.1 document. To merge it into an app's own document, take its
+    ``paths`` and its ``components``; every name in these begins with ``CoreAuth``.
 
-    :raises KeyError: if no blueprint of ours is registered.
+    :raises KeyError: if no :class:`.CoreAuth` is registered on the app.
     """
     state: State = app.extensions[KEY]
     paths: dict[str, Document] = {}
@@ -79,12 +76,6 @@ def spec(app: Flask) -> Document:
             "securitySchemes": _security_schemes(app, state.config),
         },
     }
-
-
-@auth_exempt
-def serve() -> Response:
-    """The route ``GET <prefix>/openapi.json``."""
-    return jsonify(spec(current_app))
 
 
 def _name(status: int) -> str:
@@ -140,7 +131,8 @@ def _tokens_success(description: str, schema: str) -> Document:
 
 
 def _security(config: AuthConfig, *kinds: str) -> list[Document]:
-    """Any one of these tokens, in the header or, where they travel in cookies, in its cookie."""
+    """Return the security requirement: any of these tokens, in the header or, if cookies are on, in a
+    cookie."""
     schemes = [f"CoreAuth{kind}Token" for kind in kinds]
     if config.cookies:
         schemes += [f"CoreAuth{kind}Cookie" for kind in kinds]
@@ -189,7 +181,7 @@ def _refresh(config: AuthConfig) -> Document:
 def _about(config: AuthConfig) -> Document:
     return {
         "operationId": "coreAuthAbout",
-        "summary": "What this API is, and how to log in to it",
+        "summary": "The name of this API, and the ways to log in",
         "tags": ["login"],
         "security": [{}, *_security(config, "Access")],
         "responses": _success("In full with a valid access token", "CoreAuthAbout"),
@@ -224,7 +216,7 @@ def _logout(config: AuthConfig) -> Document:
 def _list_sessions(config: AuthConfig) -> Document:
     return {
         "operationId": "coreAuthListSessions",
-        "summary": "One's own sessions",
+        "summary": "Sessions of the caller",
         "tags": ["sessions"],
         "security": _security(config, "Access"),
         "responses": {
@@ -237,7 +229,7 @@ def _list_sessions(config: AuthConfig) -> Document:
 def _end_sessions(config: AuthConfig) -> Document:
     return {
         "operationId": "coreAuthEndSessions",
-        "summary": "End all of one's own sessions",
+        "summary": "End all sessions of the caller",
         "tags": ["sessions"],
         "security": _security(config, "Access"),
         "responses": {"204": {"description": "Ended"}, **_refusals(401, 503)},
@@ -247,7 +239,7 @@ def _end_sessions(config: AuthConfig) -> Document:
 def _end_session(config: AuthConfig) -> Document:
     return {
         "operationId": "coreAuthEndSession",
-        "summary": "End one of one's own sessions",
+        "summary": "End one session of the caller",
         "tags": ["sessions"],
         "security": _security(config, "Access"),
         "parameters": [

@@ -1,4 +1,4 @@
-"""How a configured password is kept, in plain text or hashed, and how one is checked against it."""
+"""Configured passwords: in plain text or hashed, and the check of a password against them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from werkzeug.security import check_password_hash, generate_password_hash
 
 _HASH_PREFIXES = ("scrypt:", "pbkdf2:", "$argon2")
-# crypt(3)'s, bcrypt among them: as plain text such a hash would be the password itself.
+# Hashes of crypt(3), bcrypt among them: taken as plain text, such a hash would be the password itself.
 _CRYPT_HASH = re.compile(r"\$(?:1|2[abxy]?|5|6|7|y|apr1)\$.+")
 _WERKZEUG_HASH = re.compile(r"(?P<method>(?:scrypt|pbkdf2):[^$]*)\$[^$]+\$[0-9a-f]+")
-# Checking a password takes at most this much: a typo in a cost must not exhaust the machine.
+# Upper bounds of a check's cost: a typo in a cost must not exhaust the machine.
 _MAX_BYTES = 2**30
 _MAX_PBKDF2_ITERATIONS = 10_000_000
 _MAX_ARGON2_PASSES = 100
@@ -22,11 +22,11 @@ _MAX_ARGON2_PASSES = 100
 
 @dataclass(frozen=True, slots=True)
 class StoredPassword:
-    """A password as it is configured.
+    """A configured password.
 
     :param text: the password itself, or its hash.
-    :param method: what it takes to check one: ``"plain"``, or the hash's algorithm with its cost, such
-        as ``"scrypt:32768:8:1"``. Two stored passwords of one method take the same time to check.
+    :param method: ``"plain"``, or the hash's algorithm with its cost, such as ``"scrypt:32768:8:1"``. Two
+        stored passwords of one method take the same time to check.
     """
 
     text: str = field(repr=False)
@@ -34,9 +34,9 @@ class StoredPassword:
 
     @classmethod
     def parse(cls, text: str) -> StoredPassword:
-        """Recognise a hash by its prefix (``scrypt:``, ``pbkdf2:``, ``$argon2``); all else is plain.
+        """Recognise a hash by its prefix (``scrypt:``, ``pbkdf2:``, ``$argon2``); any other text is plain.
 
-        :raises ValueError: if a hash cannot be used, saying why.
+        :raises ValueError: if a hash cannot be used; the message says why.
         """
         if _CRYPT_HASH.fullmatch(text):
             raise ValueError(
@@ -57,7 +57,7 @@ class StoredPassword:
         return cls(text, match["method"])
 
     def matches(self, password: str) -> bool:
-        """Whether ``password`` is this one, compared in constant time."""
+        """Tell whether ``password`` is this password, compared in constant time."""
         if self.method == "plain":
             return hmac.compare_digest(self.text.encode(), password.encode())
         if self.method.startswith("$argon2"):
@@ -65,8 +65,8 @@ class StoredPassword:
         return check_password_hash(self.text, password)
 
 
-def hashed(password: str, method: str) -> str:
-    """Hash a password, at the cost that its library holds right today.
+def hash_password(password: str, method: str) -> str:
+    """Hash a password, at the default cost of the library.
 
     :param method: ``"scrypt"`` or ``"argon2"``.
     :raises ValueError: if argon2 is not installed.
@@ -89,20 +89,20 @@ def _check_cost(method: str) -> None:
     try:
         if algorithm == "scrypt":
             n, r, p = map(int, cost)
-            memory = 132 * n * r * p  # what Werkzeug lets OpenSSL have
+            memory = 132 * n * r * p  # the limit that Werkzeug gives to OpenSSL
             if n < 2 or n & (n - 1) or r < 1 or p < 1 or memory > _MAX_BYTES:
                 raise ValueError
-            # OpenSSL's own bounds, which it would fail on at each login (RFC 7914, 6 has the first).
+            # OpenSSL's own bounds: past them, each login would fail (RFC 7914, 6 has the first).
             if n.bit_length() > 16 * r or 128 * r * (n + p + 2) > memory:
                 raise ValueError
         else:
             digest, iterations = cost
             if int(iterations) > _MAX_PBKDF2_ITERATIONS:
                 raise ValueError
-            # Not every digest that hashlib knows serves here.
+            # Some digests of hashlib cannot be used with PBKDF2.
             hashlib.pbkdf2_hmac(digest, b"", b"", min(int(iterations), 1))
     except ValueError:
-        # Not shown: it may be a password in plain text after all.
+        # The text is not shown: it may be a password in plain text after all.
         raise ValueError(
             "is a password hash with a cost that cannot be used: scrypt:N:r:p or pbkdf2:digest:iterations"
             " is expected before the first $"

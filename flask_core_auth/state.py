@@ -1,4 +1,4 @@
-"""What one app has of us, in ``app.extensions["core_auth"]``."""
+"""Per-app state, in ``app.extensions["core_auth"]``."""
 
 from __future__ import annotations
 
@@ -10,50 +10,49 @@ from flask import current_app
 from .errors import ConfigError
 
 if t.TYPE_CHECKING:
+    from .callbacks import HostCallbacks
     from .config import AuthConfig
-    from .jwt_extended import Loaders
+    from .grants import Grants
     from .sessions import Sessions
     from .throttle import LoginThrottle
     from .tokens import Tokens
-    from .validators.auth0 import Auth0Validators
-    from .validators.host import HostValidator
-    from .validators.local import LocalValidator
+    from .validators import Validators
 
 KEY = "core_auth"
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Made when the blueprint is registered on an app, and never changed.
+    """The parts of flask-core-auth on one app, made at the registration and never changed.
 
-    :param blueprint: the name that the blueprint has on this app, those that it is nested in included.
+    :param blueprint: the blueprint's name on this app, with the names of the blueprints around it.
     """
 
     blueprint: str
     config: AuthConfig
-    loaders: Loaders
+    callbacks: HostCallbacks
+    validators: Validators
     tokens: Tokens
+    grants: Grants
     throttle: LoginThrottle
-    local: LocalValidator
-    host: HostValidator
-    auth0: Auth0Validators | None
     sessions: Sessions | None
 
     @staticmethod
-    def of_app() -> State:
-        """The current app's state.
+    def current() -> State:
+        """Return the current app's state.
 
         :raises RuntimeError: if the blueprint is not registered on the app.
-        :raises ConfigError: if another JWTManager has replaced the one that it was registered with.
+        :raises ConfigError: if the app has another JWTManager than at the registration.
         """
         state: State | None = current_app.extensions.get(KEY)
-        if state is None or current_app.extensions.get("flask-jwt-extended") is not state.loaders.manager:
-            raise set_up_wrongly(state)
+        if state is None or current_app.extensions.get("flask-jwt-extended") is not state.callbacks.manager:
+            raise setup_error(state)
         return state
 
 
-def set_up_wrongly(state: State | None) -> Exception:
-    """What is wrong with an app that has no state, or one that another JWTManager has gone past."""
+def setup_error(state: State | None) -> Exception:
+    """Make the error for an app without state, or with a JWTManager that was made after the
+    registration."""
     if state is None:
         return RuntimeError(
             "No CoreAuth on this app. Register it first: app.register_blueprint(CoreAuth())"

@@ -1,10 +1,10 @@
-"""For the tests of apps that use this package.
+"""Fixtures for the tests of apps that use flask-core-auth.
 
 ``pytest_plugins = ["flask_core_auth.testing"]`` in a ``conftest.py`` gives the fixture
 :func:`auth0_tenant`.
 
-PYTEST_DONT_REWRITE: a ``conftest.py`` imports this before pytest does, which pytest warns of where there
-might be assertions to rewrite.
+PYTEST_DONT_REWRITE: a ``conftest.py`` imports this module before pytest does. Without this mark, pytest
+warns that it cannot rewrite the module's assertions.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class AuthClient(FlaskClient):
         client = app.test_client(subject="alice", scopes=["metrics:read"])
         assert client.get("/api/v3/metrics").status_code == 200
 
-    :param subject: whose access token it sends; None: it sends none.
-    :param scopes: what the subject may do.
-    :param fresh: whether the token counts as straight from a login.
+    :param subject: the subject of the access token that it sends; None: it sends no token.
+    :param scopes: the scopes of the token.
+    :param fresh: whether the token counts as issued by a login.
     """
 
     def __init__(
@@ -50,21 +50,21 @@ class AuthClient(FlaskClient):
         super().__init__(*args, **kwargs)
         if subject is not None:
             with self.application.app_context():
-                core_auth = t.cast(CoreAuth, self.application.blueprints[State.of_app().blueprint])
+                core_auth = t.cast(CoreAuth, self.application.blueprints[State.current().blueprint])
                 tokens = core_auth.issue(subject, scopes=scopes, fresh=fresh)
             self.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {tokens.access_token}"
 
 
 class FakeTenant:
-    """An Auth0 tenant that exists only here.
+    """An Auth0 tenant for tests.
 
-    Its access tokens validate as a real one's do, by its keys, which are had without a network while
-    :meth:`serving`.
+    Its access tokens are validated like those of a real tenant, by its keys. While it is :meth:`serving`,
+    the keys are fetched without a network.
 
     :param domain: its domain.
     :param audience: the identifier of the app's API in it.
     :param clientid: the client that its tokens are issued to.
-    :param users: the subjects that the app admits.
+    :param users: the subjects that may log in.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class FakeTenant:
 
     @property
     def config(self) -> dict[str, t.Any]:
-        """The app's settings for it, for ``app.config.update()``."""
+        """The app's settings for this tenant, for ``app.config.update()``."""
         tenant = {
             "domain": self.domain,
             "audience": self.audience,
@@ -93,10 +93,10 @@ class FakeTenant:
         return {"API_AUTH_AUTH0_ENABLE": True, "API_AUTH_AUTH0_TENANTS": [tenant]}
 
     def token(self, subject: str | None = None, **claims: t.Any) -> str:
-        """An access token as the tenant issues it.
+        """Issue an access token.
 
-        :param subject: whose; the first user's where it is None.
-        :param claims: claims that replace the usual ones; None leaves one out.
+        :param subject: its subject; None: the first user.
+        :param claims: claims that replace the usual ones; None removes a claim.
         """
         now = int(time.time())
         members = {
@@ -114,9 +114,9 @@ class FakeTenant:
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[t.Self]:
-        """Have the tenant's keys at hand, for every app in this process; other tenants are not touched."""
+        """Serve the tenant's keys to every app in this process; other tenants are not affected."""
         jwks_uri = f"https://{self.domain}/.well-known/jwks.json"
-        published = jwks.usable([self._key.as_dict(private=False)])
+        published = jwks.parse_keys([self._key.as_dict(private=False)])
         read = jwks.Fetch.read
 
         def read_here(fetch: jwks.Fetch) -> jwks.Keys:

@@ -1,4 +1,4 @@
-"""The limit on failed logins."""
+"""The limit on failed logins, and the storage that counts them."""
 
 from __future__ import annotations
 
@@ -16,66 +16,86 @@ from .errors import TooManyRequestsError
 
 if t.TYPE_CHECKING:
     from limits import RateLimitItem
+    from limits.storage import Storage
     from limits.strategies import FixedWindowRateLimiter
-
-    from .config import AuthConfig
 
 logger = logging.getLogger("flask_core_auth")
 
-#: All user names of one address together may fail so many times as often as one of them.
+#: All usernames of one address together may fail this many times as often as one of them.
 ADDRESS_FACTOR = 5
-#: How long the storage may take to connect and to answer, in seconds.
-STORAGE_TIMEOUT = 1
-#: How often a storage that is down is logged, in seconds.
-LOG_INTERVAL = 60
+#: Time limit of the storage for a connection, and for each of its responses.
+STORAGE_TIMEOUT_SECONDS = 1
+#: Shortest interval between two log lines about a storage that is down.
+STORAGE_LOG_INTERVAL_SECONDS = 60
+#: The storages of limits that connect at their first use, not when they are made, and that have timeouts.
+#: (Its asynchronous storages, "async+...", cannot be used here.)
+_SCHEMES = (
+    "memory",
+    "redis",
+    "rediss",
+    "redis+unix",
+    "valkey",
+    "valkeys",
+    "valkey+unix",
+    "memcached",
+)
+_LIBRARIES = {
+    "redis": "flask-core-auth[redis]",
+    "valkey": "valkey",
+    "memcached": "pymemcache",
+}
 
 
 class LoginThrottle:
-    """Counts failed logins by client address and user name, and refuses more than the limit.
+    """Counts failed logins by client address and username, and rejects logins past the limit.
 
-    What succeeds is not counted. Requests that are being decided at the same moment are all decided, so
-    that a burst can guess at most as often beyond the limit as the server handles requests at once.
+    Successful logins are not counted. Requests that are decided at the same moment are all decided, so
+    a burst can exceed the limit by the number of requests that the server handles at once.
 
-    Storage that cannot be reached is replaced by this process's memory, call by call, so that a limit
-    holds even then.
+    If the storage is down, this process's memory replaces it, call by call: a limit holds even then.
 
-    :param config: the app's settings.
+    :param limit: the limit, in the notation of the ``limits`` package; None: no limit.
+    :param storage_uri: the URI of the storage, also in the notation of ``limits``.
     """
 
-    def __init__(self, config: AuthConfig) -> None:
-        self._limit = config.login_limit
-        self._uri = config.limit_storage
+    def __init__(self, limit: str | None, storage_uri: str) -> None:
+        self._limit = limit
+        self._uri = storage_uri
         self._lock = threading.Lock()
         self._limiters: tuple[FixedWindowRateLimiter, FixedWindowRateLimiter] | None = None
-        self._logged = -math.inf
+        self._logged_at = -math.inf
 
     def check(self, address: str | None, username: str) -> None:
-        """Refuse a login without looking at its credentials if too many have failed before.
+        """Reject a login without a look at its credentials if too many have failed before.
 
-        :raises TooManyRequestsError: with the seconds until the next try is answered.
+        :raises TooManyRequestsError: with the seconds until the limit allows the next attempt.
         """
         if self._limit is not None:
-            self._over_storages(self._check, _counters(self._limit, address, username))
+            self._with_fallback(self._check, _counters(self._limit, address, username))
 
     def count(self, address: str | None, username: str) -> None:
         """Count a failed login.
 
-        :raises TooManyRequestsError: if it was one too many: others failed while it was decided.
+        :raises TooManyRequestsError: if other logins used up the limit while this one was decided.
         """
         if self._limit is not None:
-            self._over_storages(self._count, _counters(self._limit, address, username))
+            self._with_fallback(self._count, _counters(self._limit, address, username))
+
+    def is_reachable(self) -> bool:
+        """Ask the storage for a sign of life; True without a limit."""
+        return self._limit is None or _open_storage(self._uri).check()
 
     def _check(self, limiter: FixedWindowRateLimiter, counters: list[_Counter]) -> None:
         for item, key in counters:
             if not limiter.test(item, key):
-                raise _refusal(limiter, item, key)
+                raise _limit_error(limiter, item, key)
 
     def _count(self, limiter: FixedWindowRateLimiter, counters: list[_Counter]) -> None:
         over = [(item, key) for item, key in counters if not limiter.hit(item, key)]
         if over:
-            raise _refusal(limiter, *over[0])
+            raise _limit_error(limiter, *over[0])
 
-    def _over_storages(
+    def _with_fallback(
         self,
         step: t.Callable[[FixedWindowRateLimiter, list[_Counter]], None],
         counters: list[_Counter],
@@ -86,41 +106,78 @@ class LoginThrottle:
         try:
             step(shared, counters)
         except (StorageError, OSError) as error:
-            if time.monotonic() - self._logged >= LOG_INTERVAL:
-                self._logged = time.monotonic()
+            if time.monotonic() - self._logged_at >= STORAGE_LOG_INTERVAL_SECONDS:
+                self._logged_at = time.monotonic()
                 logger.warning(
-                    "API_AUTH_LIMIT_STORAGE cannot be reached, failed logins are counted in each process"
-                    " for itself: %s",
+                    "API_AUTH_LIMIT_STORAGE cannot be reached, so each process counts failed logins by"
+                    " itself: %s",
                     type(error.__cause__ or error).__name__,
                 )
             step(own, counters)
 
     def _connect(self) -> tuple[FixedWindowRateLimiter, FixedWindowRateLimiter]:
-        # At the first login, not at the start: importing limits is slow, and a connection made before
-        # a fork would be shared by the workers.
+        # At the first login, not at the start: importing limits is slow, and workers would share a
+        # connection that was made before a fork.
         with self._lock:
             if self._limiters is None:
-                from limits.storage import MemoryStorage, storage_from_string
+                from limits.storage import MemoryStorage
                 from limits.strategies import FixedWindowRateLimiter
 
                 own = FixedWindowRateLimiter(MemoryStorage())
                 if urlsplit(self._uri).scheme == "memory":
                     self._limiters = (own, own)
                 else:
-                    storage = storage_from_string(
-                        self._uri, wrap_exceptions=True, **storage_options(self._uri)
-                    )
+                    storage = _open_storage(self._uri, wrap_exceptions=True)
                     self._limiters = (FixedWindowRateLimiter(storage), own)
             return self._limiters
 
 
-def storage_options(uri: str) -> dict[str, t.Any]:
-    """What bounds the time that a storage may take, by the kind of storage."""
+def parse_limit(limit: str) -> list[RateLimitItem]:
+    """Parse the notation of ``limits``, such as ``"10/minute"``.
+
+    :raises ValueError: if it is not of that notation.
+    """
+    from limits import parse_many
+
+    return parse_many(limit)
+
+
+def check_storage(uri: str) -> None:
+    """Check the URI of a storage. Nothing is connected to.
+
+    :raises ValueError: if the storage cannot be used. The message says why, and does not quote the URI,
+        since the URI may hold a password.
+    """
+    from limits.errors import ConfigurationError
+    from limits.storage import storage_from_string
+
+    if not uri.startswith(tuple(f"{scheme}://" for scheme in _SCHEMES)):
+        raise ValueError(f"must be a URI with one of the schemes {', '.join(_SCHEMES)}")
+    try:
+        storage_from_string(uri)
+    except (ConfigurationError, ValueError) as error:
+        if isinstance(error, ConfigurationError) and uri not in str(error):  # a library is missing
+            scheme = uri.partition(":")[0]
+            package = next(name for kind, name in _LIBRARIES.items() if scheme.startswith(kind))
+            raise ValueError(f"needs a library that is not installed: pip install '{package}'") from None
+        raise ValueError("is not a valid URI (in a password, / is written as %2F, # as %23)") from None
+
+
+def _open_storage(uri: str, **options: t.Any) -> Storage:
+    from limits.storage import storage_from_string
+
+    return t.cast("Storage", storage_from_string(uri, **_timeouts(uri), **options))
+
+
+def _timeouts(uri: str) -> dict[str, t.Any]:
+    """Return the options that limit the time of a storage, by the kind of storage."""
     scheme = urlsplit(uri).scheme
+    if scheme == "memory":
+        return {}
     if scheme.startswith(("redis", "valkey")):
         options: dict[str, t.Any] = {
-            "socket_timeout": STORAGE_TIMEOUT,
-            "socket_connect_timeout": STORAGE_TIMEOUT,
+            "socket_timeout": STORAGE_TIMEOUT_SECONDS,
+            "socket_connect_timeout": STORAGE_TIMEOUT_SECONDS,
         }
         if scheme in ("redis", "rediss", "redis+unix"):
             from redis.backoff import NoBackoff
@@ -128,20 +185,18 @@ def storage_options(uri: str) -> dict[str, t.Any]:
 
             options["retry"] = Retry(NoBackoff(), 0)
         return options
-    return {"timeout": STORAGE_TIMEOUT, "connect_timeout": STORAGE_TIMEOUT}  # memcached
+    return {"timeout": STORAGE_TIMEOUT_SECONDS, "connect_timeout": STORAGE_TIMEOUT_SECONDS}  # memcached
 
 
 _Counter = tuple["RateLimitItem", str]
 
 
 def _counters(limit: str, address: str | None, username: str) -> list[_Counter]:
-    from limits import parse_many
-
     network = _network(address)
     by_name, by_address = _key(network or "", username), _key(network or "")
-    items = parse_many(limit)
+    items = parse_limit(limit)
     if network is None:
-        # All clients without an address together cannot have one limit: anybody could use it up for all.
+        # All clients without an address must not share one limit: one client could use it up for all.
         return [(item, by_name) for item in items]
     return [(item, by_name) for item in items] + [
         (type(item)(item.amount * ADDRESS_FACTOR, item.multiples), by_address) for item in items
@@ -154,13 +209,13 @@ def _key(*parts: str) -> str:
 
 
 def _network(address: str | None) -> str | None:
-    """The part of a client's address that it cannot choose: of an IPv6 address the /64.
+    """Return the part of a client's address that the client cannot choose: of an IPv6 address the /64.
 
-    None where there is no address, as on a Unix socket.
+    None if there is no address, as on a Unix socket.
     """
     if not address:
         return None
-    # Some proxies put the port behind it.
+    # Some proxies append the port.
     host = re.fullmatch(r"\[(.+)\](?::[0-9]+)?|([0-9.]+):[0-9]+", address)
     try:
         parsed = ipaddress.ip_address((host[1] or host[2]) if host else address)
@@ -173,6 +228,6 @@ def _network(address: str | None) -> str | None:
     return str(parsed)
 
 
-def _refusal(limiter: FixedWindowRateLimiter, item: RateLimitItem, key: str) -> TooManyRequestsError:
+def _limit_error(limiter: FixedWindowRateLimiter, item: RateLimitItem, key: str) -> TooManyRequestsError:
     wait = math.ceil(limiter.get_window_stats(item, key).reset_time - time.time())
     return TooManyRequestsError("Too many failed logins, try again later", retry_after=max(wait, 1))

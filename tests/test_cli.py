@@ -86,9 +86,9 @@ def test_check_shows_every_setting_and_no_secret(flask):
     ],
 )
 def test_of_an_address_only_the_place_is_shown(uri, shown):
-    from flask_core_auth.check import _text
+    from flask_core_auth.check import _display
 
-    assert _text(uri, secret=True) == shown
+    assert _display(uri, secret=True) == shown
 
 
 def test_check_says_where_a_derived_setting_comes_from(flask):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from flask_core_auth.credentials import MAX_BODY_BYTES
+from flask_core_auth.routes.login import MAX_BODY_BYTES
 
 from .forge import bearer, claims, forge
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from flask_core_auth import Identity, auth_required, current_identity
-from flask_core_auth.identity import ANONYMOUS, narrow
+from flask_core_auth.identity import ANONYMOUS, intersect_scopes
 
 from .forge import bearer, claims, forge
 
@@ -60,7 +60,9 @@ def test_has_scopes():
     ],
 )
 def test_narrow(granted, allowed, left):
-    assert narrow(frozenset(granted.split()), frozenset(allowed.split())) == frozenset(left.split())
+    assert intersect_scopes(frozenset(granted.split()), frozenset(allowed.split())) == frozenset(
+        left.split()
+    )
 
 
 def test_current_identity_is_the_request_s(app):

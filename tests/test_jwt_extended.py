@@ -348,7 +348,7 @@ def test_the_same_secret_from_the_app_s_key_loaders_is_fine(make_app):
 
 def test_a_manager_without_a_secret_is_refused(make_app):
     problem = conflict(make_app, JWTManager)
-    assert problem.startswith("JWT_SECRET_KEY cannot be had from the app's JWTManager: ")
+    assert problem.startswith("JWT_SECRET_KEY cannot be read from the app's JWTManager: ")
 
 
 @pytest.mark.parametrize("host", [None, with_manager], ids=["ours", "the app's"])
@@ -379,7 +379,7 @@ def test_another_identity_claim_is_refused(make_app, host):
 @pytest.mark.parametrize("issuer", ["another", ["another", "third"], ()])
 def test_an_issuer_that_does_not_admit_ours_is_refused(make_app, host, issuer):
     assert conflict(make_app, host, JWT_DECODE_ISSUER=issuer) == (
-        "JWT_DECODE_ISSUER must admit API_AUTH_REALM ('flask-core-auth'), which is our iss"
+        "JWT_DECODE_ISSUER must admit API_AUTH_REALM ('flask-core-auth'), the iss of the tokens"
     )
 
 

@@ -10,8 +10,9 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from flask_core_auth import CoreAuth, auth_required
-from flask_core_auth.identity import ANONYMOUS
-from flask_core_auth.tokens import REMEMBERED_TOKEN_BYTES, REMEMBERED_TOKENS, RESERVED_CLAIMS
+from flask_core_auth.callbacks import RESERVED_CLAIMS
+from flask_core_auth.identity import ANONYMOUS, Admitted
+from flask_core_auth.tokens import REMEMBERED_TOKEN_BYTES, REMEMBERED_TOKENS
 
 from .forge import OTHER_SECRET, SECRET, bearer, claims, encode, forge, read
 
@@ -289,14 +290,14 @@ def test_every_claim_of_ours_is_reserved(login):
 
 def test_an_anonymous_identity_has_no_tokens(app):
     with app.app_context(), pytest.raises(ValueError, match="anonymous"):
-        app.extensions["core_auth"].tokens.issue(ANONYMOUS, fresh=False)
+        app.extensions["core_auth"].grants.issue(Admitted(ANONYMOUS), fresh=False)
 
 
 # What is remembered
 
 
 def seen(app: Flask) -> dict:
-    return app.extensions["core_auth"].tokens._seen
+    return app.extensions["core_auth"].tokens._remembered
 
 
 def test_a_token_is_verified_once_and_remembered(app, monkeypatch):

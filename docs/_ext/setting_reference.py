@@ -8,29 +8,29 @@ from datetime import timedelta
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from flask_core_auth import config
+from flask_core_auth.config import settings
 
 if t.TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 #: What a setting may hold, by what reads it. A parser that is not listed here breaks the build.
 TYPES = {
-    "_boolean": "bool",
-    "_seconds": "int (seconds) or timedelta",
-    "_seconds_or_zero": "int (seconds) or timedelta",
-    "_text": "str",
-    "_username": "str",
-    "_secret": "str, at least 32 bytes",
-    "_secrets": "list of str, at least 32 bytes each",
-    "_realm": "str",
-    "_password": "str",
-    "_users": "dict",
-    "_tenants": "list of dict, or str",
-    "_about": "dict",
-    "_login_limit": "str or None",
-    "_limit_storage": "str (URI)",
-    "_sessions": "str (URL)",
-    "_session_check": '`"refresh"` or `"always"`',
+    "parse_boolean": "bool",
+    "parse_seconds": "int (seconds) or timedelta",
+    "parse_seconds_or_zero": "int (seconds) or timedelta",
+    "parse_text": "str",
+    "parse_username": "str",
+    "parse_secret": "str, at least 32 bytes",
+    "parse_secrets": "list of str, at least 32 bytes each",
+    "parse_realm": "str",
+    "parse_password": "str",
+    "parse_users": "dict",
+    "parse_tenants": "list of dict, or str",
+    "parse_about": "dict",
+    "parse_login_limit": "str or None",
+    "parse_limit_storage": "str (URI)",
+    "parse_sessions": "str (URL)",
+    "parse_session_check": '`"refresh"` or `"always"`',
 }
 
 
@@ -38,12 +38,12 @@ class Settings(SphinxDirective):
     """Describes every setting in the order of :data:`flask_core_auth.config.SETTINGS`."""
 
     def run(self) -> list[nodes.Node]:
-        self.env.note_dependency(config.__file__)
-        described = "\n\n".join(_describe(setting) for setting in config.SETTINGS)
+        self.env.note_dependency(settings.__file__)
+        described = "\n\n".join(_describe(setting) for setting in settings.SETTINGS)
         return self.parse_text_to_nodes(described)
 
 
-def _describe(setting: config.Setting) -> str:
+def _describe(setting: settings.Setting) -> str:
     variables = [f"CORE_{setting.key}"]
     if setting.core_alias:
         variables.append(setting.core_alias)
@@ -60,14 +60,14 @@ def _describe(setting: config.Setting) -> str:
     return "\n".join(lines)
 
 
-def _default(setting: config.Setting) -> str:
+def _default(setting: settings.Setting) -> str:
     default = setting.default
     if setting.fallback:
         return f"`{setting.fallback}`"
     if default is None or default == () or default == {}:
         return "not set"
     shown = f"`{default!r}`"
-    if setting.parse.__name__ == "_seconds" and default >= 60:
+    if setting.parse.__name__ == "parse_seconds" and default >= 60:
         shown += f" ({_span(default)})"
     return shown
 

@@ -1,4 +1,5 @@
-"""The Python client of a datarhei Core, or of an app with our blueprint, for httpx2. It needs no Flask."""
+"""The Python client of a datarhei Core, or of an app with flask-core-auth, for httpx2. It needs no
+Flask."""
 
 from __future__ import annotations
 

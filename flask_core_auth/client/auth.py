@@ -1,4 +1,4 @@
-"""The login as an :class:`httpx2.Auth`: gives a client's requests their access token and keeps it alive."""
+"""The login as an :class:`httpx2.Auth`: adds the access token to a client's requests, and refreshes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..token_pair import TokenPair
 from .credentials import Credentials
 from .errors import CoreClientError
 from .exchange import TokenExchange
-from .tokens import Tokens, is_bearer
+from .tokens import ActiveTokens, is_bearer
 
 
 class CoreTokenAuth(httpx2.Auth):
@@ -32,32 +32,32 @@ class CoreTokenAuth(httpx2.Auth):
         client = httpx2.Client(auth=auth, base_url="https://core.example.com")
         client.get("/api/v3/process")
 
-    The first request logs in. The access token is renewed shortly before it expires, and once after a 401;
-    when the refresh token is gone, too, the credentials serve again. What the server answers after that is
-    the caller's, a 401 included: a route that asks for more than a valid token answers so. The caller gets
-    the 401, too, where there is nothing to renew with.
+    The first request logs in. The access token is refreshed shortly before it expires, and once after a
+    401. If the refresh token is no longer accepted, the credentials log in again. After that, the caller
+    gets the server's response, even if it is a 401: a route may require more than a valid token. The caller
+    also gets the 401 if there is neither a refresh token nor a credential.
 
     Only requests to the origin of ``base_url`` are authenticated (scheme, host and port; RFC 9110, 4.3.1).
-    The others go out as they are.
+    Requests to other origins are sent unchanged.
 
-    One object can serve many threads, or many tasks of an event loop: one renewal at a time is under way,
-    and all that wait for it share its outcome. Sync and async clients, and several loops, can share an
-    object, too, but renew without waiting for each other.
+    One object can serve many threads, or many tasks of an event loop. One refresh runs at a time, and all
+    that wait for it share its result. Sync and async clients, and several loops, can also share an object,
+    but each refreshes without waiting for the others.
 
-    :param base_url: the address of the server, with the path that it lives under, if any.
+    :param base_url: the address of the server, with the path that it is served under, if any.
     :param username: the user to log in, with ``password``.
     :param auth0_token: an Auth0 access token to log in with instead, or a function that returns a current
-        one. It is called for each login and must not use the client that it serves.
+        token. The function is called for each login and must not use the client that it serves.
     :param access_token: an access token of an earlier run, see :meth:`tokens`.
     :param refresh_token: a refresh token of an earlier run.
-    :param prefix: the path that the server's login API is found under.
+    :param prefix: the path of the server's login API.
     :param timeout: of logins and refreshes, in seconds, or httpx2's own type. A Core answers a wrong
         password after 5 seconds, so it should be longer.
-    :param headers: sent with logins and refreshes; other requests have what their client gives them.
-    :param on_tokens: called with each new pair, in order, by whichever request brought it. What it raises,
-        that request raises; the tokens are in force all the same.
-    :raises ValueError: if there is nothing to authenticate with, or something cannot be used.
-    :raises TypeError: if a function is a coroutine function: they are plain ones, also for an async client.
+    :param headers: headers of logins and refreshes; other requests have the headers of their client.
+    :param on_tokens: called with each new pair, in order, during the request that got it. If it raises, the
+        request raises the same exception; the tokens are used all the same.
+    :raises ValueError: if there is neither a credential nor a token, or a parameter is invalid.
+    :raises TypeError: if a function is a coroutine function; an async client needs plain functions, too.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class CoreTokenAuth(httpx2.Auth):
         self._exchange = TokenExchange(
             url, credentials, prefix=prefix, headers=headers or {}, timeout=timeout
         )
-        self._tokens = Tokens.resumed(
+        self._tokens = ActiveTokens.resumed(
             access_token or "", refresh_token or "", now=time.monotonic(), wall=time.time()
         )
         self._renewable = bool(credentials or refresh_token)
@@ -98,67 +98,69 @@ class CoreTokenAuth(httpx2.Auth):
         # An anyio lock belongs to the loop that it was first used in.
         self._task_locks: weakref.WeakKeyDictionary[object, anyio.Lock] = weakref.WeakKeyDictionary()
         self._on_tokens = on_tokens
-        self._news: deque[TokenPair] = deque()
-        self._telling = threading.Lock()
+        self._unannounced: deque[TokenPair] = deque()
+        self._announcing = threading.Lock()
 
     def tokens(self) -> TokenPair:
-        """The tokens in force, to be stored and given to a later client. One that is missing is empty."""
+        """Return the tokens in use, to be stored for a later client. A missing token is empty."""
         return TokenPair(self._tokens.access_token, self._tokens.refresh_token)
 
     @property
     def spent(self) -> bool:
-        """Whether no token is left to go on with, as far as the clock can tell, and a renewal is needed."""
+        """Whether both tokens have expired, as far as the clock can tell, and new ones can be obtained."""
         return self._renewable and self._tokens.spent(time.monotonic(), time.time())
 
     def sync_auth_flow(self, request: httpx2.Request) -> t.Generator[httpx2.Request, httpx2.Response, None]:
-        if not self._is_ours(request.url):
+        if not self._is_same_origin(request.url):
             yield request
             return
-        tokens, refused = self._tokens, False
+        tokens, rejected = self._tokens, False
         while True:
-            if refused or tokens.due(time.monotonic()):
+            if rejected or tokens.due(time.monotonic()):
                 yield from self.sync_renewal_flow(tokens)
                 tokens = self._tokens
-            response = yield _signed(_replayable(request) if refused else request, tokens)
-            if refused or not self._is_refused(response, tokens):
+            response = yield _signed(_replayable(request) if rejected else request, tokens)
+            if rejected or not self._is_rejected(response, tokens):
                 return
-            # Read, it gives its connection back: the renewal needs one, and there may be no other.
+            # A response that is read returns its connection to the pool; the refresh may need it.
             response.read()
-            # What was refused is repeated: after a redirect, what led there may have had an effect by now.
-            request, refused = response.request, True
+            # Only the rejected request is repeated: after a redirect, the requests before it may have had
+            # an effect.
+            request, rejected = response.request, True
 
     async def async_auth_flow(
         self, request: httpx2.Request
     ) -> t.AsyncGenerator[httpx2.Request, httpx2.Response]:
-        if not self._is_ours(request.url):
+        if not self._is_same_origin(request.url):
             yield request
             return
-        tokens, refused = self._tokens, False
+        tokens, rejected = self._tokens, False
         while True:
-            if refused or tokens.due(time.monotonic()):
+            if rejected or tokens.due(time.monotonic()):
                 async with aclosing(self.async_renewal_flow(tokens)) as renewal:
                     with suppress(StopAsyncIteration):
                         token_request = await anext(renewal)
                         while True:
                             token_request = await renewal.asend((yield token_request))
                 tokens = self._tokens
-            response = yield _signed(_replayable(request) if refused else request, tokens)
-            if refused or not self._is_refused(response, tokens):
+            response = yield _signed(_replayable(request) if rejected else request, tokens)
+            if rejected or not self._is_rejected(response, tokens):
                 return
             await response.aread()
-            request, refused = response.request, True
+            request, rejected = response.request, True
 
     def sync_renewal_flow(
-        self, tokens: Tokens | None = None
+        self, tokens: ActiveTokens | None = None
     ) -> t.Generator[httpx2.Request, httpx2.Response, None]:
-        """Renew ``tokens``, or else those in force. Where another thread is at it, share its outcome.
+        """Obtain new tokens in place of ``tokens``, by default of those in use. Another thread's result is
+        shared.
 
-        Yields requests as an auth flow does. Redirects of them are not to be followed.
+        Yields requests, as an auth flow does. The caller must not follow their redirects.
         """
         tokens = tokens or self._tokens
         failure = self._failure
         with self._thread_lock:
-            if self._is_wanted(tokens, failure):
+            if self._is_needed(tokens, failure):
                 renewal = self._exchange.renew(tokens)
                 try:
                     request = next(renewal)
@@ -171,19 +173,19 @@ class CoreTokenAuth(httpx2.Auth):
                 except GeneratorExit:
                     self._fail(_no_answer(request))
                     raise
-                except Exception as error:  # whatever it was, those who wait share it
+                except Exception as error:  # all that wait share the failure
                     self._fail(error)
                     raise
-        self._tell()
+        self._announce()
 
     async def async_renewal_flow(
-        self, tokens: Tokens | None = None
+        self, tokens: ActiveTokens | None = None
     ) -> t.AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """The same for the tasks of an event loop."""
+        """Obtain new tokens, as :meth:`sync_renewal_flow` does, for the tasks of an event loop."""
         tokens = tokens or self._tokens
         failure = self._failure
         async with self._task_lock():
-            if self._is_wanted(tokens, failure):
+            if self._is_needed(tokens, failure):
                 renewal = self._exchange.renew(tokens)
                 try:
                     request = next(renewal)
@@ -194,29 +196,30 @@ class CoreTokenAuth(httpx2.Auth):
                 except StopIteration as done:
                     self._adopt(done.value)
                 except GeneratorExit:
-                    # Who is cancelled fails for reasons of its own: the next in line tries again.
+                    # A cancelled task fails for a reason of its own: the next waiting task tries again.
                     if not _is_cancelled():
                         self._fail(_no_answer(request))
                     raise
-                except Exception as error:  # whatever it was, those who wait share it
+                except Exception as error:  # all that wait share the failure
                     self._fail(error)
                     raise
-        self._tell()
+        self._announce()
 
-    def _is_ours(self, url: httpx2.URL) -> bool:
+    def _is_same_origin(self, url: httpx2.URL) -> bool:
         return url.is_absolute_url and url.origin == self._origin
 
-    def _is_refused(self, response: httpx2.Response, tokens: Tokens) -> bool:
-        # After redirects the answer may be from elsewhere, or to a request that lost its token on the way.
+    def _is_rejected(self, response: httpx2.Response, tokens: ActiveTokens) -> bool:
+        # After redirects, the response may come from another origin, or belong to a request without the
+        # token.
         request = response.request
         return (
             response.status_code == 401
             and self._renewable
-            and self._is_ours(request.url)
+            and self._is_same_origin(request.url)
             and request.headers.get("Authorization") == f"Bearer {tokens.access_token}"
         )
 
-    def _is_wanted(self, tokens: Tokens, failure: Exception | None) -> bool:
+    def _is_needed(self, tokens: ActiveTokens, failure: Exception | None) -> bool:
         if self._tokens is not tokens:
             return False
         latest = self._failure
@@ -224,26 +227,26 @@ class CoreTokenAuth(httpx2.Auth):
             raise copy.copy(latest)
         return True
 
-    def _adopt(self, tokens: Tokens) -> None:
+    def _adopt(self, tokens: ActiveTokens) -> None:
         self._tokens = tokens
         self._failure = None
         if self._on_tokens:
-            self._news.append(self.tokens())
+            self._unannounced.append(self.tokens())
 
     def _fail(self, error: Exception) -> None:
-        # A copy, because the traceback of the original would keep all its frames alive.
+        # A copy: the traceback of the original would keep all its frames alive.
         known = isinstance(error, CoreClientError | httpx2.RequestError)
         self._failure = copy.copy(error) if known else CoreClientError("The token could not be renewed")
 
-    def _tell(self) -> None:
-        # Outside the lock, so that the callback may use the client; one pair at a time, so that they arrive
-        # in order: who comes while one is told leaves its own in the queue.
-        while self._on_tokens and self._news and self._telling.acquire(blocking=False):
+    def _announce(self) -> None:
+        # Outside the lock, so that the callback may use the client. One pair at a time, so that they arrive
+        # in order: a thread that comes during a callback leaves its pair in the queue.
+        while self._on_tokens and self._unannounced and self._announcing.acquire(blocking=False):
             try:
-                if self._news:
-                    self._on_tokens(self._news.popleft())
+                if self._unannounced:
+                    self._on_tokens(self._unannounced.popleft())
             finally:
-                self._telling.release()
+                self._announcing.release()
 
     def _task_lock(self) -> anyio.Lock:
         loop = anyio.lowlevel.current_token().native_token
@@ -261,7 +264,7 @@ def _checked_url(base_url: httpx2.URL | str) -> httpx2.URL:
     return url
 
 
-def _signed(request: httpx2.Request, tokens: Tokens) -> httpx2.Request:
+def _signed(request: httpx2.Request, tokens: ActiveTokens) -> httpx2.Request:
     request.headers["Authorization"] = f"Bearer {tokens.access_token}"
     return request
 
@@ -280,7 +283,7 @@ def _replayable(request: httpx2.Request) -> httpx2.Request:
 def _is_cancelled() -> bool:
     if anyio.get_current_task().has_pending_cancellation():
         return True
-    # Once asyncio has delivered the cancellation, it is no longer pending.
+    # Once asyncio has delivered a cancellation, it is no longer pending.
     try:
         task = asyncio.current_task()
     except RuntimeError:
@@ -289,5 +292,5 @@ def _is_cancelled() -> bool:
 
 
 def _no_answer(request: httpx2.Request) -> httpx2.TransportError:
-    # The client tells a flow that sending failed, but not how.
+    # The client closes a flow when sending failed, without the reason.
     return httpx2.TransportError("The request that renews the token got no answer", request=request)

@@ -1,4 +1,4 @@
-"""The httpx2 clients of one server."""
+"""The httpx2 clients of a server with the login of the datarhei Core API."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class CoreClient(httpx2.Client):
         with CoreClient("https://core.example.com", username="admin", password="...") as client:
             client.get("/api/v3/process").raise_for_status()
 
-    Making it logs in. With tokens of an earlier run, making it sends nothing as long as one of them still
-    serves. From then on tokens are renewed by themselves; :class:`CoreTokenAuth` tells when, and describes
+    The constructor logs in. With tokens of an earlier run, it sends nothing while one of them is valid.
+    After that, the tokens are refreshed automatically; :class:`CoreTokenAuth` explains when, and describes
     the parameters that are not explained here.
 
-    :param base_url: the address of the server: relative URLs are resolved against it, and only its origin
+    :param base_url: the address of the server. Relative URLs are resolved against it, and only its origin
         gets credentials.
     :param timeout: of every request, in seconds, or httpx2's own type.
-    :param options: anything else that :class:`httpx2.Client` takes, except ``auth``.
-    :raises LoginError: if the server refuses the login.
+    :param options: any other parameter of :class:`httpx2.Client`, except ``auth``.
+    :raises LoginError: if the server rejects the login.
     :raises RefreshError: if the tokens of an earlier run have expired, and the refresh fails.
     :raises httpx2.TransportError: if the server cannot be reached.
-    :raises ValueError: if there is nothing to log in with, or something cannot be used.
+    :raises ValueError: if there is neither a credential nor a token, or a parameter is invalid.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class CoreClient(httpx2.Client):
             on_tokens=on_tokens,
         )
         super().__init__(base_url=base_url, auth=self._token_auth, timeout=timeout, **options)
-        # httpx2 refuses to be entered once something has been sent, and the login sends.
+        # httpx2 cannot be entered after its first request, and the login is a request.
         super().__enter__()
         if self._token_auth.spent:
             try:
@@ -72,16 +72,16 @@ class CoreClient(httpx2.Client):
                 raise
 
     def tokens(self) -> TokenPair:
-        """The tokens in force, to be stored and given to a later client. One that is missing is empty."""
+        """Return the tokens in use, to be stored for a later client. A missing token is empty."""
         return self._token_auth.tokens()
 
     def refresh(self) -> TokenPair:
-        """Renew the tokens now, with the credentials if the refresh token is gone.
+        """Refresh the tokens now; log in again if the refresh token is no longer accepted.
 
-        Where another thread is at it already, this waits for its outcome.
+        If another thread does the same, this waits for its result.
 
-        :raises RefreshError: if the server does not answer the refresh with a token.
-        :raises LoginError: if it had to be a login, and that failed.
+        :raises RefreshError: if the server does not return a token for the refresh.
+        :raises LoginError: if a login was needed and failed.
         """
         with closing(self._token_auth.sync_renewal_flow()) as renewal, suppress(StopIteration):
             request = next(renewal)
@@ -96,9 +96,9 @@ class CoreClient(httpx2.Client):
 
 
 class AsyncCoreClient(httpx2.AsyncClient):
-    """The async twin of :class:`CoreClient`.
+    """The async form of :class:`CoreClient`.
 
-    A constructor cannot wait, so the login is where one can:
+    A constructor cannot await, so ``async with`` or :meth:`connect` logs in:
 
     .. code-block:: python
 
@@ -139,25 +139,25 @@ class AsyncCoreClient(httpx2.AsyncClient):
 
     @classmethod
     async def connect(cls, base_url: httpx2.URL | str, **options: t.Unpack[ConnectOptions]) -> t.Self:
-        """Make a client, with the parameters of the class, and log in.
+        """Make a client with the parameters of the class, and log in.
 
-        It is to be closed with ``aclose()``, or with ``async with`` after all.
+        Close it with ``aclose()``, or use it in ``async with``.
 
-        :raises LoginError: and whatever else :class:`CoreClient` raises.
+        :raises LoginError: and the other errors of :class:`CoreClient`.
         """
         return await cls(base_url, **options).__aenter__()
 
     def tokens(self) -> TokenPair:
-        """The tokens in force, to be stored and given to a later client. One that is missing is empty."""
+        """Return the tokens in use, to be stored for a later client. A missing token is empty."""
         return self._token_auth.tokens()
 
     async def refresh(self) -> TokenPair:
-        """Renew the tokens now, with the credentials if the refresh token is gone.
+        """Refresh the tokens now; log in again if the refresh token is no longer accepted.
 
-        Where another task is at it already, this waits for its outcome.
+        If another task does the same, this waits for its result.
 
-        :raises RefreshError: if the server does not answer the refresh with a token.
-        :raises LoginError: if it had to be a login, and that failed.
+        :raises RefreshError: if the server does not return a token for the refresh.
+        :raises LoginError: if a login was needed and failed.
         """
         async with aclosing(self._token_auth.async_renewal_flow()) as renewal:
             with suppress(StopAsyncIteration):

@@ -1,4 +1,4 @@
-"""What a client logs in with."""
+"""The credentials of a client."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .tokens import is_bearer
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Either a user name and a password, or an Auth0 access token, or nothing.
+    """A username and a password, or an Auth0 access token, or nothing.
 
-    :param auth0_token: the token, or a function that returns one that is current.
-    :raises ValueError: if they do not fit together.
+    :param auth0_token: the token, or a function that returns a current token.
+    :raises ValueError: if the parameters cannot be combined.
     """
 
     username: str | None = None
@@ -32,9 +32,9 @@ class Credentials:
         return bool(self.username or self.auth0_token)
 
     def current_auth0_token(self) -> str | None:
-        """The Auth0 token to log in with, ``None`` if it is done with a password.
+        """Return the Auth0 token to log in with; ``None`` for a login with a password.
 
-        :raises ValueError: if the function returned something that is no token.
+        :raises ValueError: if the function returned a value that is no token.
         """
         if not callable(self.auth0_token):
             return self.auth0_token or None

@@ -1,16 +1,17 @@
-"""What can go wrong with the tokens. What goes wrong on the network is told by httpx2's own exceptions."""
+"""Errors of logins and refreshes. Errors of the network are httpx2's own exceptions."""
 
 from __future__ import annotations
 
 
 class CoreClientError(Exception):
-    """The client cannot go on with its tokens.
+    """The client cannot continue with its tokens.
 
-    No password and no token is in its text.
+    The message contains no password and no token.
 
-    :ivar status: the HTTP status of the answer that is to blame, ``None`` if there is none.
-    :ivar details: what the server said about it, as in the ``details`` of its error bodies.
-    :ivar retry_after: seconds after which the server asks to try again, ``None`` if it named no time.
+    :ivar status: the HTTP status of the server's response; ``None`` without a response.
+    :ivar details: the ``details`` in the body of the response.
+    :ivar retry_after: seconds after which the server asks for the next attempt; ``None`` if it
+        named no time.
     """
 
     def __init__(
@@ -28,8 +29,8 @@ class CoreClientError(Exception):
 
 
 class LoginError(CoreClientError):
-    """The server did not answer a login with tokens."""
+    """The server did not return tokens for a login."""
 
 
 class RefreshError(CoreClientError):
-    """The server did not answer a refresh with a token. The refresh token is kept: it may serve later."""
+    """The server did not return a token for a refresh. The refresh token is kept, for a later attempt."""

@@ -1,4 +1,4 @@
-"""The two requests that are answered with tokens: the login and the refresh."""
+"""The two requests that return tokens: the login and the refresh."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import httpx2
 from .. import __version__
 from .credentials import Credentials
 from .errors import CoreClientError, LoginError, RefreshError
-from .tokens import Tokens, is_bearer
+from .tokens import ActiveTokens, is_bearer
 
-Renewal = t.Generator[httpx2.Request, httpx2.Response, Tokens]
+Renewal = t.Generator[httpx2.Request, httpx2.Response, ActiveTokens]
 
 
 class TokenExchange:
     """Exchanges a refresh token, or credentials, for tokens.
 
     It sends nothing itself. Like the flows of :class:`httpx2.Auth`, :meth:`renew` yields requests and is
-    sent their responses, read to the end, so that it serves a sync and an async client alike.
+    sent their responses, read to the end, so sync and async clients can use it.
 
-    :param base_url: the address of the server; a path in it stays in front of ``prefix``.
-    :param prefix: the path that the server's login API is found under.
-    :param headers: sent with each of these requests.
+    :param base_url: the address of the server; its path is put in front of ``prefix``.
+    :param prefix: the path of the server's login API.
+    :param headers: headers of each of these requests.
     :param timeout: of each of these requests, in seconds, or httpx2's own type.
     """
 
@@ -50,10 +50,10 @@ class TokenExchange:
         self._headers.pop("Content-Type", None)
         self._timeout = httpx2.Timeout(timeout).as_dict()
 
-    def renew(self, tokens: Tokens) -> Renewal:
-        """Refresh, and log in if there is no refresh token or the server does not take it any more.
+    def renew(self, tokens: ActiveTokens) -> Renewal:
+        """Refresh; log in if there is no refresh token or the server no longer accepts it.
 
-        :raises RefreshError: if the refresh fails otherwise, or there is nothing to log in with.
+        :raises RefreshError: if the refresh fails for another reason, or there are no credentials.
         :raises LoginError: if the login fails.
         """
         if tokens.refresh_token:
@@ -68,8 +68,9 @@ class TokenExchange:
 
     def _refresh(self, refresh_token: str) -> Renewal:
         request = self._request("GET", self._refresh_url, bearer=refresh_token)
-        answer = yield from _ask(request, RefreshError, secret=refresh_token)
-        # The Core's refresh token stays in force; with rotation each answer brings the next one.
+        answer = yield from _send(request, RefreshError, secret=refresh_token)
+        # A Core returns no refresh token, and the old one stays valid; with rotation, each response has the
+        # next.
         new = answer.get("refresh_token")
         return _received(answer, new if is_bearer(new) else refresh_token)
 
@@ -81,7 +82,7 @@ class TokenExchange:
             secret = self._credentials.password or ""
             body = {"username": self._credentials.username, "password": secret}
             request = self._request("POST", self._login_url, body=body)
-        answer = yield from _ask(request, LoginError, secret=secret)
+        answer = yield from _send(request, LoginError, secret=secret)
         refresh_token = answer.get("refresh_token")
         return _received(answer, refresh_token if is_bearer(refresh_token) else "")
 
@@ -101,10 +102,10 @@ class TokenExchange:
 
 
 class _SentOnce(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """A request body that goes out once.
+    """A request body that is sent once.
 
-    httpx2 sends the body along when it follows a redirect that keeps the method (307, 308), to another
-    origin, too, and in an auth flow nothing but the body itself can stop it.
+    When httpx2 follows a redirect that keeps the method (307, 308), it sends the body again, to another
+    origin, too. In an auth flow, only the body itself can prevent that.
     """
 
     def __init__(self, body: bytes, redirected: CoreClientError) -> None:
@@ -125,7 +126,7 @@ class _SentOnce(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         yield self._take()
 
 
-def _ask(
+def _send(
     request: httpx2.Request, failure: type[CoreClientError], *, secret: str
 ) -> t.Generator[httpx2.Request, httpx2.Response, dict[str, t.Any]]:
     asked = f"{request.method} {request.url}"
@@ -154,12 +155,13 @@ def _ask(
     )
 
 
-def _received(answer: dict[str, t.Any], refresh_token: str) -> Tokens:
-    return Tokens.received(answer["access_token"], refresh_token, now=time.monotonic())
+def _received(answer: dict[str, t.Any], refresh_token: str) -> ActiveTokens:
+    return ActiveTokens.received(answer["access_token"], refresh_token, now=time.monotonic())
 
 
 def _json_object(response: httpx2.Response) -> dict[str, t.Any]:
-    # An error of the parser holds the whole document, so none may become the context of ours.
+    # The parser's exception contains the whole document, so it must not become the context of another
+    # exception.
     try:
         answer = json.loads(response.content)
     except (ValueError, RecursionError):
@@ -175,12 +177,13 @@ def _details(answer: dict[str, t.Any]) -> list[str]:
 
 
 def _redacted(text: str, secret: str) -> str:
-    # Some servers quote the request that they refuse, as it came: as JSON.
+    # Some servers quote a rejected request, as the JSON that was sent.
     return text.replace(secret, "[secure]").replace(json.dumps(secret)[1:-1], "[secure]")
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
-    """RFC 9110, 10.2.3: seconds, or a date; that one counts from the server's own date."""
+    """Parse Retry-After (RFC 9110, 10.2.3): seconds, or a date, which is compared with the server's own
+    date."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value)

@@ -30,21 +30,21 @@ class _Options(t.TypedDict, total=False):
 
 
 class ClientOptions(_Options, total=False):
-    """What :class:`httpx2.Client` takes, except what the client itself decides."""
+    """The parameters of :class:`httpx2.Client`, except those that the client sets itself."""
 
     mounts: t.Mapping[str, httpx2.BaseTransport | None]
     transport: httpx2.BaseTransport
 
 
 class AsyncClientOptions(_Options, total=False):
-    """What :class:`httpx2.AsyncClient` takes, except what the client itself decides."""
+    """The parameters of :class:`httpx2.AsyncClient`, except those that the client sets itself."""
 
     mounts: t.Mapping[str, httpx2.AsyncBaseTransport | None]
     transport: httpx2.AsyncBaseTransport
 
 
 class ConnectOptions(AsyncClientOptions, total=False):
-    """What :class:`~flask_core_auth.client.AsyncCoreClient` takes."""
+    """The parameters of :class:`~flask_core_auth.client.AsyncCoreClient`."""
 
     username: str | None
     password: str | None

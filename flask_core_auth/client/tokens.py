@@ -1,4 +1,4 @@
-"""The tokens of a client, and when to renew them."""
+"""The tokens of a client, and the time of their next refresh."""
 
 from __future__ import annotations
 
@@ -9,25 +9,27 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-#: Renewed this many seconds before the end, or a tenth of the token's life before it if that is less.
-MARGIN = 30.0
+#: Time between a refresh and the expiry of the access token; a tenth of the token's lifetime if that is
+#: less.
+MARGIN_SECONDS = 30.0
 
-# RFC 6750, 2.1. What cannot travel in a header must not get there: the HTTP library's error would quote it.
+# RFC 6750, 2.1. Other strings must not get into a header: the HTTP library's error would quote them.
 _BEARER = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
 
 
 def is_bearer(token: object) -> t.TypeGuard[str]:
-    """Whether ``token`` can be sent as a bearer token (RFC 6750, 2.1)."""
+    """Tell whether ``token`` can be sent as a bearer token (RFC 6750, 2.1)."""
     return isinstance(token, str) and _BEARER.fullmatch(token) is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
-    """The tokens in force. Each renewal makes a new object, so that it shows whether there was one.
+class ActiveTokens:
+    """The tokens in use. Each refresh makes a new object; comparing objects shows whether there was a
+    refresh.
 
-    :param access_token: empty where there is none yet.
-    :param refresh_token: empty where there is none.
-    :param renew_at: when to renew, in seconds of the monotonic clock.
+    :param access_token: the access token; empty before the first login.
+    :param refresh_token: the refresh token; empty if there is none.
+    :param renew_at: the time of the next refresh, in seconds of the monotonic clock.
     """
 
     access_token: str = field(default="", repr=False)
@@ -35,57 +37,61 @@ class Tokens:
     renew_at: float = math.inf
 
     @classmethod
-    def received(cls, access_token: str, refresh_token: str, *, now: float) -> Tokens:
-        """Tokens that the server has just sent: they live as long as they say, from ``now`` on.
+    def received(cls, access_token: str, refresh_token: str, *, now: float) -> ActiveTokens:
+        """Make the tokens of a response. Their lifetime counts from ``now``.
 
-        What the wall clocks of server and client show does not matter.
+        The wall clocks of server and client are not compared.
         """
-        life = _life(_claims(access_token))
-        return cls(access_token, refresh_token, math.inf if life is None else now + life - _margin(life))
+        lifetime = _lifetime(_claims(access_token))
+        return cls(
+            access_token,
+            refresh_token,
+            math.inf if lifetime is None else now + lifetime - _margin(lifetime),
+        )
 
     @classmethod
-    def resumed(cls, access_token: str, refresh_token: str, *, now: float, wall: float) -> Tokens:
-        """Tokens of an earlier run. When they were received is not known, so the wall clock has to do.
+    def resumed(cls, access_token: str, refresh_token: str, *, now: float, wall: float) -> ActiveTokens:
+        """Make the tokens of an earlier run. Their age is not known, so the wall clock decides.
 
-        It may be wrong. Hence it only ever leads to a refresh, never to a login: an access token that came
-        alone is used until the server refuses it.
+        The wall clock may be wrong. So it only causes a refresh, never a login: an access token without a
+        refresh token is used until the server rejects it.
         """
         claims = _claims(access_token)
         expires = _number(claims, "exp")
         if expires is None or not refresh_token:
             return cls(access_token, refresh_token)
-        return cls(access_token, refresh_token, now + (expires - wall) - _margin(_life(claims)))
+        return cls(access_token, refresh_token, now + (expires - wall) - _margin(_lifetime(claims)))
 
     def due(self, now: float) -> bool:
-        """Whether to renew before the next request."""
+        """Tell whether to refresh before the next request."""
         return not self.access_token or now >= self.renew_at
 
     def spent(self, now: float, wall: float) -> bool:
-        """Whether there is nothing left to go on with, as far as the clocks can tell."""
+        """Tell whether both tokens have expired, as far as the clocks can tell."""
         expires = _number(_claims(self.refresh_token), "exp")
         return self.due(now) and (not self.refresh_token or (expires is not None and wall >= expires))
 
 
-def _margin(life: float | None) -> float:
-    return MARGIN if life is None else min(MARGIN, life / 10)
+def _margin(lifetime: float | None) -> float:
+    return MARGIN_SECONDS if lifetime is None else min(MARGIN_SECONDS, lifetime / 10)
 
 
-def _life(claims: t.Mapping[str, object]) -> float | None:
-    life = _number(claims, "exi")
-    if life is None:
+def _lifetime(claims: t.Mapping[str, object]) -> float | None:
+    lifetime = _number(claims, "exi")
+    if lifetime is None:
         expires, issued = _number(claims, "exp"), _number(claims, "iat")
-        life = None if expires is None or issued is None else expires - issued
-    return life if life is not None and life > 0 else None
+        lifetime = None if expires is None or issued is None else expires - issued
+    return lifetime if lifetime is not None and lifetime > 0 else None
 
 
 def _number(claims: t.Mapping[str, object], name: str) -> float | None:
     value = claims.get(name)
-    # Beyond 2**53 a float counts no more seconds, and an int may not fit into one at all.
+    # From 2**53 on, a float cannot represent each second, and an int may not fit into a float at all.
     return float(value) if type(value) in (int, float) and abs(value) < 2**53 else None  # type: ignore[arg-type]
 
 
 def _claims(token: str) -> t.Mapping[str, object]:
-    # The token is the server's business: nothing is verified here, and what cannot be read says nothing.
+    # Only the server verifies its tokens. A token that cannot be parsed has no claims here.
     parts = token.split(".")
     if len(parts) != 3:
         return {}

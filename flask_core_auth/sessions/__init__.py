@@ -11,19 +11,22 @@ import typing as t
 import uuid
 
 from ..errors import ServiceUnavailableError
-from .store import Decision, Session, SessionStore, StoreDownError, Use, owner_of
+from ..signals import logged_out, refresh_reused, send
+from .store import Decision, RefreshRequest, Session, SessionStore, StoreDownError, Verdict
 
 if t.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..identity import Identity
 
+__all__ = ["Decision", "Session", "SessionStore", "Sessions", "is_session_id", "open_store"]
+
 logger = logging.getLogger("flask_core_auth")
 
-#: When a store that is down may be back, in seconds.
-RETRY_AFTER = 5
-#: How often a store that is down is logged, in seconds.
-LOG_INTERVAL = 60
+#: The Retry-After of a response while the store is down.
+STORE_RETRY_AFTER_SECONDS = 5
+#: Shortest interval between two log lines about a store that is down.
+STORE_LOG_INTERVAL_SECONDS = 60
 #: The longest part of a client's address and of its user agent that is kept, in characters.
 MAX_ADDRESS = 64
 MAX_USER_AGENT = 256
@@ -36,9 +39,9 @@ def open_store(url: str, *, directory: str) -> SessionStore:
     """Open the store that ``url`` names. Nothing is connected to.
 
     :param url: ``redis://``, ``rediss://``, ``unix://``, or a SQLAlchemy URL.
-    :param directory: where a relative file of SQLite's is.
-    :raises ValueError: if the URL cannot be used, or what it needs is not installed; the message says
-        why, and does not quote the URL.
+    :param directory: the directory that the path of an SQLite file is relative to.
+    :raises ValueError: if the URL cannot be used, or a library is not installed. The message says why, and
+        does not quote the URL.
     """
     if url.partition(":")[0] in ("redis", "rediss", "unix"):
         try:
@@ -56,16 +59,15 @@ def open_store(url: str, *, directory: str) -> SessionStore:
 class Sessions:
     """The sessions of one app.
 
-    What is younger or older than what is told by the clock of the app's own machine, which is also the one
-    that its tokens expire by. Where an app runs on several, their clocks have to agree to within a small
-    part of the grace.
+    Ages are measured by the clock of the app's machine, as the expiry of its tokens is. If an app runs on
+    several machines, their clocks must agree to within a small part of the grace.
 
-    :param store: where they live.
-    :param lifetime: how long a refresh token lives, in seconds.
-    :param max_age: how long a session lives at most, in seconds.
-    :param grace: how long a refresh token that was rotated still serves, in seconds.
-    :param rotate: whether a refresh token serves once.
-    :param always: whether protected routes ask for the session, too.
+    :param store: the store of the sessions.
+    :param lifetime: the lifetime of a refresh token, in seconds.
+    :param max_age: the longest life of a session, in seconds.
+    :param grace: the time for which a rotated refresh token is still accepted, in seconds.
+    :param rotate: whether each refresh returns a new refresh token.
+    :param always: whether protected routes look up the session, too.
     """
 
     def __init__(
@@ -82,16 +84,16 @@ class Sessions:
         self._lifetime = lifetime
         self._max_age = max_age
         self._grace = grace
-        self._logged = -math.inf
+        self._logged_at = -math.inf
         self.rotate = rotate
         self.always = always
 
     def new(
         self, identity: Identity, *, address: str | None = None, user_agent: str | None = None
     ) -> Session:
-        """A session that :meth:`open` has yet to put into the store.
+        """Make a session that :meth:`open` can put into the store.
 
-        :param identity: whose it is.
+        :param identity: the owner.
         :param address: the client's address.
         :param user_agent: the client's user agent.
         """
@@ -105,8 +107,8 @@ class Sessions:
             created_at=now,
             last_used_at=now,
             expires_at=now + min(self._lifetime, self._max_age),
-            address=_kept(address, MAX_ADDRESS),
-            user_agent=_kept(user_agent, MAX_USER_AGENT),
+            address=_shorten(address, MAX_ADDRESS),
+            user_agent=_shorten(user_agent, MAX_USER_AGENT),
         )
 
     def open(self, session: Session) -> None:
@@ -116,14 +118,22 @@ class Sessions:
         """
         self._ask(lambda: self._store.open(session, now=time.time()))
 
-    def use(self, session_id: str, jti: str) -> Decision:
-        """Use a refresh token.
+    def refresh(
+        self, session_id: object, jti: object, identity: Identity, *, address: str | None
+    ) -> tuple[str, int] | None:
+        """Use a refresh token: rotate it, or end its session if it was rotated before.
 
-        :param session_id: its ``sid``.
-        :param jti: its ``jti``.
+        :param session_id: its ``sid`` claim.
+        :param jti: its ``jti`` claim.
+        :param identity: its identity.
+        :param address: the client's address, for the log.
+        :return: the ``jti`` of the refresh token in force and the session's expiry, in seconds since the
+            epoch; None if the token is not accepted.
         :raises ServiceUnavailableError: if the store is down.
         """
-        use = Use(
+        if not is_session_id(session_id) or not isinstance(jti, str):
+            return None
+        request = RefreshRequest(
             session=session_id,
             jti=jti,
             successor=str(uuid.uuid4()) if self.rotate else None,
@@ -132,59 +142,85 @@ class Sessions:
             lifetime=self._lifetime,
             max_age=self._max_age,
         )
-        return self._ask(lambda: self._store.use(use))
+        decision = self._ask(lambda: self._store.refresh(request))
+        if decision.verdict is Verdict.REUSED:
+            logger.warning(
+                "A spent refresh token of %r came from %s, session %s is ended: it was stolen, or an answer"
+                " never reached its client",
+                identity.subject,
+                address,
+                session_id,
+            )
+            send(refresh_reused, subject=identity.subject, idp=identity.idp, session=session_id)
+        return (decision.jti, decision.expires_at) if decision.verdict is Verdict.ACCEPTED else None
 
     def is_live(self, session_id: object) -> bool:
-        """Whether there is such a session.
+        """Tell whether a session exists and has not expired.
 
-        :param session_id: the ``sid`` of a token, if it has one.
+        :param session_id: the ``sid`` claim of a token, if it has one.
         :raises ServiceUnavailableError: if the store is down.
         """
         if not is_session_id(session_id):
             return False
         return self._ask(lambda: self._store.is_live(session_id, now=time.time()))
 
-    def of(self, identity: Identity) -> list[Session]:
-        """The sessions of an identity, the latest used first.
+    def list(self, identity: Identity) -> Sequence[Session]:
+        """Return the sessions of an identity, most recently used first.
 
         :raises ServiceUnavailableError: if the store is down.
         """
-        return self._ask(lambda: self._store.of_owner(_owner(identity), now=time.time()))
+        return self._ask(lambda: self._store.list_by_owner(_owner(identity), now=time.time()))
 
-    def end(self, session_id: str, identity: Identity) -> bool:
-        """End a session; False if the identity has no such session.
+    def end(self, session_id: str, identity: Identity, *, address: str | None) -> bool:
+        """End a session, log it and send ``logged_out``; False if the identity has no such session.
 
+        :param address: the client's address, for the log.
         :raises ServiceUnavailableError: if the store is down.
         """
         owner = _owner(identity)
-        return is_session_id(session_id) and self._ask(lambda: self._store.end(session_id, owner))
+        ended = is_session_id(session_id) and self._ask(lambda: self._store.end(session_id, owner))
+        if ended:
+            logger.info(
+                "Session %s of %r (%s) ended from %s", session_id, identity.subject, identity.idp, address
+            )
+            send(logged_out, subject=identity.subject, idp=identity.idp, session=session_id)
+        return ended
 
-    def end_all(self, identity: Identity) -> list[str]:
-        """End every session of an identity, and tell their IDs.
+    def end_all(self, identity: Identity) -> int:
+        """End every session of an identity, log it and send ``logged_out`` for each.
 
+        :return: the number of sessions that were ended.
         :raises ServiceUnavailableError: if the store is down.
         """
-        return self._ask(lambda: self._store.end_all(_owner(identity)))
+        ended = self._ask(lambda: self._store.end_all(_owner(identity)))
+        logger.info("All sessions of %r (%s) ended: %d", identity.subject, identity.idp, len(ended))
+        for session_id in ended:
+            send(logged_out, subject=identity.subject, idp=identity.idp, session=session_id)
+        return len(ended)
 
     def _ask(self, call: Callable[[], T]) -> T:
         try:
             return call()
         except StoreDownError as error:
-            if time.monotonic() - self._logged >= LOG_INTERVAL:
-                self._logged = time.monotonic()
+            if time.monotonic() - self._logged_at >= STORE_LOG_INTERVAL_SECONDS:
+                self._logged_at = time.monotonic()
                 logger.error("The store of API_AUTH_SESSIONS is down: %s", " ".join(str(error).split()))
-            raise ServiceUnavailableError("The session store is down", retry_after=RETRY_AFTER) from error
+            raise ServiceUnavailableError(
+                "The session store is down", retry_after=STORE_RETRY_AFTER_SECONDS
+            ) from error
 
 
 def is_session_id(value: object) -> t.TypeGuard[str]:
-    """Whether ``value`` can be a session's ID; a store need not be asked for anything else."""
+    """Tell whether ``value`` has the form of a session's ID. Other values need no look-up in the store."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def _owner(identity: Identity) -> str:
-    return owner_of(identity.idp, t.cast(str, identity.subject))  # who is nobody has no tokens
+    # Session.idp and Session.subject read this form. An idp contains no space, so no two owners collide. A
+    # subject alone would not do: two tenants may have the same subject.
+    return f"{identity.idp} {identity.subject}"
 
 
-def _kept(text: str | None, length: int) -> str | None:
+def _shorten(text: str | None, length: int) -> str | None:
     # PostgreSQL's text takes no NUL.
     return (text or "").replace("\0", "")[:length] or None

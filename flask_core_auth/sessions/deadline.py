@@ -1,4 +1,4 @@
-"""Waiting for a call no longer than so many seconds, whatever it waits for itself."""
+"""A time limit for calls that have none of their own."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ T = t.TypeVar("T")
 
 
 class Deadline:
-    """Runs calls in threads of its own, and gives up those that take too long.
+    """Runs calls in threads of its own, and abandons calls that take too long.
 
-    The threads are daemons (those of :class:`concurrent.futures.ThreadPoolExecutor` are not): one that is
-    stuck does not keep the process from ending.
+    Its threads are daemons, unlike the threads of :class:`concurrent.futures.ThreadPoolExecutor`: a thread
+    that is stuck does not keep the process from ending.
 
-    :param seconds: how long a call may take, its wait for a free thread included.
-    :param threads: how many calls run at a time.
+    :param seconds: the time limit of a call, its wait for a free thread included.
+    :param threads: maximum number of calls at the same time.
     """
 
     def __init__(self, seconds: float, *, threads: int) -> None:
@@ -31,11 +31,11 @@ class Deadline:
         self._lock = threading.Lock()
 
     def run(self, call: Callable[[], T]) -> T:
-        """Return or raise what ``call`` does.
+        """Return the result of ``call``, or raise its exception.
 
-        A call that is given up may still take effect later, unless it has not begun.
+        An abandoned call may still take effect later, if it had begun.
 
-        :raises TimeoutError: if it is not done in time.
+        :raises TimeoutError: if the call is not done in time.
         """
         future: Future[T] = Future()
         if not self._idle.acquire(blocking=False):
@@ -54,7 +54,7 @@ class Deadline:
             self._unstarted -= 1
         try:
             threading.Thread(target=self._work, name="flask_core_auth sessions", daemon=True).start()
-        except RuntimeError as error:  # the system has no more threads for now
+        except RuntimeError as error:  # the system has no free thread
             with self._lock:
                 self._unstarted += 1
             raise TimeoutError(str(error)) from error
@@ -65,8 +65,8 @@ class Deadline:
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(call())
-                except BaseException as error:  # it is the caller's
+                except BaseException as error:  # raised again by the caller's result()
                     future.set_exception(error)
-            # What a call returned or raised must not live on until the next one.
+            # Otherwise the result of a call would stay in memory until the next call.
             del future, call
             self._idle.release()

@@ -1,6 +1,7 @@
-"""Sessions in Redis or Valkey: one key a session, which expires by itself, and an index an owner.
+"""Sessions in Redis or Valkey: one key for each session, which expires by itself, and one index for each
+owner.
 
-No command and no script touches more than one key, so that a cluster may keep each where it likes.
+No command and no script uses more than one key, so a cluster may distribute the keys in any way.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from .store import MAX_LISTED, Decision, Session, StoreDownError, Use, Verdict
+from .store import MAX_LISTED, Decision, RefreshRequest, Session, StoreDownError, Verdict
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
 
-#: How long a call waits for a connection, and for each answer, in seconds. No call waits for more than two.
-WAIT_TIMEOUT = 0.45
-#: So many sessions are ended by one call to the server at most.
+#: Time limit for a connection, and for each response. No call waits for more than two of them.
+WAIT_TIMEOUT_SECONDS = 0.45
+#: Maximum number of sessions that one call to the server ends.
 BATCH = 500
 
 # KEYS[1]: the session. ARGV: the ID presented, its successor or "", now, grace, lifetime, max. age.
-# A session is read and written as a whole: it takes a third of the memory of a hash that holds a user
-# agent, and costs one GET to read.
-_USE = """
+# A session is one string: with a user agent, it takes a third of the memory of a hash, and one GET reads
+# it.
+_REFRESH = """
 local kept = redis.call('GET', KEYS[1])
 if not kept then return {'gone'} end
 local session = cjson.decode(kept)
@@ -51,14 +52,14 @@ if successor == '' or not rotated then
 end
 return {'accepted', session.jti, session.expires_at, session.owner}
 """
-# KEYS[1]: the session. ARGV: the owner that it has to be of.
+# KEYS[1]: the session. ARGV: its expected owner.
 _END = """
 local kept = redis.call('GET', KEYS[1])
 if not kept or cjson.decode(kept).owner ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
-# KEYS[1]: the index of an owner. ARGV: a session's ID, when it expires, now, "XX" if it must be there.
-# The index lives as long as the session in it that expires last.
+# KEYS[1]: the index of an owner. ARGV: a session's ID, its expiry, now, "XX" if it must be in the index
+# already. The index lives as long as its session with the latest expiry.
 _INDEX = """
 if ARGV[4] == 'XX' then
   redis.call('ZADD', KEYS[1], 'XX', ARGV[2], ARGV[1])
@@ -76,60 +77,67 @@ T = t.TypeVar("T")
 class RedisStore:
     """Sessions in Redis or Valkey, of any version from 5 on.
 
-    :param url: what redis-py's ``from_url`` takes: ``redis://``, ``rediss://`` or ``unix://``.
-    :raises ValueError: if the URL cannot be used; the message says why, and does not quote it, since it
-        may hold a password.
+    :param url: a URL for redis-py's ``from_url``: ``redis://``, ``rediss://`` or ``unix://``.
+    :raises ValueError: if the URL cannot be used. The message says why, and does not quote the URL, since
+        the URL may hold a password.
     """
 
     def __init__(self, url: str) -> None:
         try:
-            # redis-py connects when it is first asked to, and anew in a process that was forked.
+            # redis-py connects at its first call, and again in a forked process.
             self._client: Redis = Redis.from_url(
                 url,
-                socket_connect_timeout=WAIT_TIMEOUT,
-                socket_timeout=WAIT_TIMEOUT,
+                socket_connect_timeout=WAIT_TIMEOUT_SECONDS,
+                socket_timeout=WAIT_TIMEOUT_SECONDS,
                 retry=Retry(NoBackoff(), 0),
-                # Nothing of RESP3 is used, and older servers do not speak it.
+                # RESP3 is not needed, and older servers do not support it.
                 protocol=2,
             )
             pool = self._client.connection_pool
             pool.connection_class(**pool.connection_kwargs)
         except (ValueError, TypeError, RedisError):
             raise ValueError("is no URL that redis can read, or has parameters that it lacks") from None
-        self._use = self._client.register_script(_USE)
+        self._refresh = self._client.register_script(_REFRESH)
         self._end = self._client.register_script(_END)
         self._index = self._client.register_script(_INDEX)
 
     def open(self, session: Session, *, now: float) -> None:
         def call() -> None:
-            # The index comes second: a session in no index could not be revoked, but of one that was not
-            # indexed no token is given out.
-            lives = math.ceil(session.expires_at - now)
-            self._client.set(_session_key(session.id), _dump(session), ex=lives)
+            # The index comes second. If it fails, the login fails too: no token exists of a session that
+            # revoke() would not find.
+            seconds = math.ceil(session.expires_at - now)
+            self._client.set(_session_key(session.id), _dump(session), ex=seconds)
             self._index([_index_key(session.owner)], [session.id, session.expires_at, repr(now), ""])
 
         _run(call)
 
-    def use(self, use: Use) -> Decision:
+    def refresh(self, request: RefreshRequest) -> Decision:
         def call() -> Decision:
-            verdict, *rest = self._use(
-                [_session_key(use.session)],
-                [use.jti, use.successor or "", repr(use.now), use.grace, use.lifetime, use.max_age],
+            verdict, *rest = self._refresh(
+                [_session_key(request.session)],
+                [
+                    request.jti,
+                    request.successor or "",
+                    repr(request.now),
+                    request.grace,
+                    request.lifetime,
+                    request.max_age,
+                ],
             )
             if verdict != b"accepted":
                 return Decision(Verdict(verdict.decode()))
             jti, expires_at, owner = rest[0].decode(), int(rest[1]), rest[2].decode()
-            if jti == use.successor:
-                self._index([_index_key(owner)], [use.session, expires_at, repr(use.now), "XX"])
+            if jti == request.successor:
+                self._index([_index_key(owner)], [request.session, expires_at, repr(request.now), "XX"])
             return Decision(Verdict.ACCEPTED, jti, expires_at)
 
         return _run(call)
 
     def is_live(self, session_id: str, *, now: float) -> bool:
-        # Its key expires with it.
+        # The key of a session expires with it.
         return _run(lambda: bool(self._client.exists(_session_key(session_id))))
 
-    def of_owner(self, owner: str, *, now: float) -> list[Session]:
+    def list_by_owner(self, owner: str, *, now: float) -> list[Session]:
         def call() -> list[Session]:
             listed = t.cast("list[bytes]", self._client.zrevrange(_index_key(owner), 0, MAX_LISTED - 1))
             ids = [session_id.decode() for session_id in listed]
@@ -165,7 +173,7 @@ class RedisStore:
         pipeline = self._client.pipeline(transaction=False)
         for session_id in ids:
             pipeline.delete(_session_key(session_id))
-        # Not the index as a whole: a login may have added to it in between.
+        # Not the whole index: a login may have added to it in between.
         pipeline.zrem(index, *ids)
         *deleted, _ = pipeline.execute()
         return [(session_id, count == 1) for session_id, count in zip(ids, deleted, strict=True)]
@@ -183,15 +191,15 @@ def _session_key(session_id: str) -> str:
 
 
 def _index_key(owner: str) -> str:
-    # Hashed: an owner may be long, and a brace in it would choose its place in a cluster.
+    # Hashed: an owner may be long, and a brace in it would choose its slot in a cluster.
     return f"core-auth:owner:{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
 
 
-_KEPT = tuple(field.name for field in fields(Session) if field.name != "id")
+_MEMBERS = tuple(field.name for field in fields(Session) if field.name != "id")
 
 
 def _dump(session: Session) -> str:
-    return json.dumps({name: getattr(session, name) for name in _KEPT}, separators=(",", ":"))
+    return json.dumps({name: getattr(session, name) for name in _MEMBERS}, separators=(",", ":"))
 
 
 def _load(session_id: str, text: bytes) -> Session:

@@ -1,4 +1,4 @@
-"""Sessions in a table: SQLite, which serves all processes of one machine, or PostgreSQL."""
+"""Sessions in a table of SQLite, for the processes of one machine, or of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from .deadline import Deadline
-from .store import MAX_LISTED, Decision, Session, StoreDownError, Use, Verdict
+from .store import MAX_LISTED, Decision, RefreshRequest, Session, StoreDownError, Verdict
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,18 +45,18 @@ if t.TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
-#: How long a call may take, in seconds.
-CALL_TIMEOUT = 0.8
-#: How much longer it may wait for a connection of the pool, in seconds.
-POOL_TIMEOUT = 0.1
-#: How often a call asks for SQLite's lock, in seconds. SQLite by itself asks twelve times in 0.3 seconds,
-#: ever more rarely: where others hold the lock most of the time, some never get it.
-LOCK_INTERVAL = 0.003
-#: So many connections has one process at most.
+#: Time limit of a call.
+CALL_TIMEOUT_SECONDS = 0.8
+#: Time limit for a connection of the pool, in addition.
+POOL_TIMEOUT_SECONDS = 0.1
+#: Interval between two attempts of a call to get SQLite's lock. SQLite itself tries twelve times in 0.3
+#: seconds, at growing intervals: if other calls hold the lock most of the time, some calls never get it.
+LOCK_INTERVAL_SECONDS = 0.003
+#: Maximum number of connections per process.
 MAX_CONNECTIONS = 10
-#: So many expired sessions are removed at one login at most.
+#: Maximum number of expired sessions that one login removes.
 SWEEP = 100
-#: So many sessions are ended by one call at most.
+#: Maximum number of sessions that one statement ends.
 BATCH = 500
 
 metadata = MetaData()
@@ -73,14 +73,14 @@ sessions = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("address", Text),
     Column("user_agent", Text),
-    # PostgreSQL's B-tree refuses an owner of more than 2.7 kB, its hash takes any.
+    # PostgreSQL's B-tree rejects an owner of more than 2.7 kB; its hash index accepts any length.
     Index("core_auth_sessions_owner", "owner", postgresql_using="hash"),
     Index("core_auth_sessions_expires_at", "expires_at"),
-    # Found by its ID in one tree, not by way of a second: a million of them cost little more than a few.
+    # One tree finds a row by its ID, not two: a look-up in a million rows costs little more than in a few.
     sqlite_with_rowid=False,
 )
-# Room in each page for the next version of a row: a refresh then touches no index but what it changes.
-# (As an argument of the table, SQLAlchemy takes this from 2.1 on.)
+# Free space in each page for the next version of a row, so that a refresh updates only the indexes of
+# changed columns. (SQLAlchemy has an argument of the table for this from 2.1 on.)
 _fillfactor = DDL("ALTER TABLE %(table)s SET (fillfactor = 80)")  # type: ignore[no-untyped-call]
 event.listen(sessions, "after_create", _fillfactor.execute_if(dialect="postgresql"))
 _COLUMNS = sessions.c
@@ -92,17 +92,18 @@ class SQLStore:
     """Sessions in SQLite or PostgreSQL, by way of SQLAlchemy.
 
     :param url: a SQLAlchemy URL.
-    :param directory: where a relative file of SQLite's is; it is made if it is not there.
-    :raises ValueError: if the URL cannot be used; the message says why, and does not quote it, since it
-        may hold a password.
+    :param directory: the directory that the path of an SQLite file is relative to; it is made if it is
+        missing.
+    :raises ValueError: if the URL cannot be used. The message says why, and does not quote the URL, since
+        the URL may hold a password.
     """
 
     def __init__(self, url: str, *, directory: str) -> None:
         self._url = _parse(url, directory)
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
         self._engine = _make_engine(self._url)
-        # An app that is dropped, as many a test drops one, closes its connections; a process that ends need
-        # not, and one that was forked off must not.
+        # When an app is garbage-collected, as in many tests, its connections are closed. A process that
+        # ends need not close them, and a forked process must not.
         weakref.finalize(self, _close, self._engine, os.getpid()).atexit = False
         self._has_table = False
         self._process = 0
@@ -118,31 +119,31 @@ class SQLStore:
 
         self._run(step)
 
-    def use(self, use: Use) -> Decision:
+    def refresh(self, request: RefreshRequest) -> Decision:
         values: dict[str, t.Any] = {
-            "session": use.session,
-            "presented": use.jti,
-            "now": use.now,
-            "second": int(use.now),
-            "grace_began": use.now - use.grace,
-            "youngest": int(use.now) - use.max_age,
-            "successor": use.successor,
+            "session": request.session,
+            "presented": request.jti,
+            "now": request.now,
+            "second": int(request.now),
+            "grace_began": request.now - request.grace,
+            "youngest": int(request.now) - request.max_age,
+            "successor": request.successor,
         }
-        change = _NOTE_USE
-        if use.successor is not None:
+        change = _RECORD_USE
+        if request.successor is not None:
             change = _ROTATE
             values |= {
-                "successor_expires": int(use.now) + use.lifetime,
-                "max_age": use.max_age,
+                "successor_expires": int(request.now) + request.lifetime,
+                "max_age": request.max_age,
             }
 
         def step(connection: Connection) -> Decision:
-            # Of several at a time one makes the change, and all see it.
+            # Of several concurrent calls, one makes the change, and all see it.
             connection.execute(change, values)
             row = connection.execute(_ADMITTED, values).one_or_none()
             if row is not None:
                 return Decision(Verdict.ACCEPTED, row.jti, row.expires_at)
-            # No ID comes into force twice: what was spent a moment ago is spent for ever.
+            # No ID comes into force twice: a rotated token stays rotated.
             reused = connection.execute(_END_REUSED, values).rowcount
             return Decision(Verdict.REUSED if reused else Verdict.GONE)
 
@@ -152,10 +153,10 @@ class SQLStore:
         values = {"session": session_id, "second": int(now)}
         return self._run(lambda connection: connection.execute(_IS_LIVE, values).first() is not None)
 
-    def of_owner(self, owner: str, *, now: float) -> list[Session]:
+    def list_by_owner(self, owner: str, *, now: float) -> list[Session]:
         values = {"owner": owner, "second": int(now)}
         return self._run(
-            lambda connection: [Session(*row) for row in connection.execute(_OF_OWNER, values)]
+            lambda connection: [Session(*row) for row in connection.execute(_LIST_BY_OWNER, values)]
         )
 
     def end(self, session_id: str, owner: str) -> bool:
@@ -179,7 +180,7 @@ class SQLStore:
             deadline = self._enter_process()
             return self._call(step) if deadline is None else deadline.run(lambda: self._call(step))
         except (SQLAlchemyError, OSError) as error:
-            # The table may be gone with its file or its database, and is made again.
+            # The table may have disappeared with its file or its database; the next call makes it again.
             self._has_table = False
             raise StoreDownError(_reason(error)) from error
 
@@ -187,17 +188,17 @@ class SQLStore:
         if self._process != os.getpid():
             with self._lock:
                 if self._process != os.getpid():
-                    # What a fork has brought along, connections and threads, is the parent's.
+                    # After a fork, the connections and threads belong to the parent process.
                     self._engine.dispose(close=False)
-                    # The drivers' own timeouts do not bound a call: libpq takes 2 s at least to connect,
-                    # and waits for an answer without end. All that SQLite waits for is its locks.
+                    # The drivers' own timeouts do not limit a call: libpq's shortest connect timeout is 2
+                    # s, and it waits for a response without limit. SQLite waits only for its locks.
                     if not self._is_sqlite:
-                        self._deadline = Deadline(CALL_TIMEOUT, threads=MAX_CONNECTIONS)
+                        self._deadline = Deadline(CALL_TIMEOUT_SECONDS, threads=MAX_CONNECTIONS)
                     self._process = os.getpid()
         return self._deadline
 
     def _call(self, step: Callable[[Connection], T]) -> T:
-        give_up = time.monotonic() + CALL_TIMEOUT
+        give_up = time.monotonic() + CALL_TIMEOUT_SECONDS
         while True:
             try:
                 if not self._has_table:
@@ -207,14 +208,14 @@ class SQLStore:
             except OperationalError as error:
                 if not _is_locked(error) or time.monotonic() >= give_up:
                     raise
-            time.sleep(LOCK_INTERVAL)
+            time.sleep(LOCK_INTERVAL_SECONDS)
 
     def _make_table(self) -> None:
         if self._is_sqlite:
             Path(t.cast(str, self._url.database)).parent.mkdir(parents=True, exist_ok=True)
         with self._engine.connect() as connection:
             if self._is_sqlite:
-                # Readers do not wait for a writer then. The file remembers it.
+                # Then readers do not wait for a writer. The setting is stored in the file.
                 connection.execute(text("PRAGMA journal_mode=WAL"))
             try:
                 metadata.create_all(connection)
@@ -254,17 +255,17 @@ def _make_engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         arguments["timeout"] = 0
     elif url.get_dialect().driver in ("psycopg", "psycopg2"):
-        # These free the thread of a call that was given up, when the other machine is gone for good.
+        # These free the thread of an abandoned call if the database's machine has disappeared.
         arguments["connect_timeout"] = 2
         arguments["tcp_user_timeout"] = 10_000
         arguments |= {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
     try:
         engine = create_engine(
             url,
-            isolation_level="AUTOCOMMIT",  # each step is atomic by being one statement
+            isolation_level="AUTOCOMMIT",  # each step is one statement, and so atomic
             pool_size=MAX_CONNECTIONS,
             max_overflow=0,
-            pool_timeout=POOL_TIMEOUT,
+            pool_timeout=POOL_TIMEOUT_SECONDS,
             pool_pre_ping=url.get_backend_name() != "sqlite",
             connect_args=arguments,
             hide_parameters=True,
@@ -280,7 +281,7 @@ def _make_engine(url: URL) -> Engine:
 
 def _set_up_sqlite(connection: DBAPIConnection, _: object) -> None:
     cursor = connection.cursor()
-    # What has been answered is on the disk. Some builds of SQLite take this less seriously.
+    # Changes are on the disk before the response is sent. Some builds of SQLite have a weaker default.
     cursor.execute("PRAGMA synchronous=FULL")
     # In KiB: room for the inner pages of a million sessions, which take 4 MB; the default is 2 MB.
     cursor.execute("PRAGMA cache_size=-8192")
@@ -304,12 +305,12 @@ def _reason(error: Exception) -> str:
     return type(error).__name__
 
 
-# The statements, made once. Each is atomic: of two that change the same row, the second sees what the first
-# has made of it (in PostgreSQL too: READ COMMITTED looks at the WHERE again once it has the row's lock).
+# The statements, made once. Each is atomic: of two that change the same row, the second sees the change of
+# the first (in PostgreSQL too: READ COMMITTED evaluates the WHERE again once it has the row's lock).
 #
-# None has a RETURNING: with it, SQLite keeps its lock until Python has fetched the row, and Python lets
-# other threads run first. None writes what is there already: without that, 32 refreshes of one session at
-# a time are 32 writes to the disk, one after the other. Either made some wait longer than they may.
+# No statement has a RETURNING: with it, SQLite keeps its lock until Python has fetched the row, and Python
+# lets other threads run first. No statement writes unchanged values: otherwise 32 concurrent refreshes of
+# one session are 32 writes to the disk, one after the other. Both made some calls exceed their time limit.
 
 _session = _COLUMNS.id == bindparam("session")
 _now: t.Any = bindparam("now", type_=Double)
@@ -320,21 +321,21 @@ _grace_began: t.Any = bindparam("grace_began", type_=Double)
 _oldest: t.Any = _COLUMNS.created_at + bindparam("max_age", type_=BigInteger)
 _successor_expires: t.Any = bindparam("successor_expires", type_=BigInteger)
 
-# Whole seconds, as the column is: PostgreSQL does not use an index to compare it with a fraction.
+# Whole seconds, like the column: PostgreSQL uses no index for a comparison with a fraction.
 _is_live = _COLUMNS.expires_at > _second
 _is_admitted = and_(
     _session,
     _is_live,
-    # What the setting is now holds for sessions that were opened under another, too.
+    # The current setting also applies to sessions that were opened under another.
     _COLUMNS.created_at > bindparam("youngest", type_=BigInteger),
     or_(
         _COLUMNS.jti == _presented,
-        # What this very use has rotated, which no grace has to cover. Without rotation it is NULL.
+        # The token that this very call has rotated, even with a grace of 0. NULL without rotation.
         _COLUMNS.jti == _successor,
         and_(_COLUMNS.previous_jti == _presented, _COLUMNS.rotated_at > _grace_began),
     ),
 )
-_NOTE_USE = (
+_RECORD_USE = (
     update(sessions).where(_is_admitted, _COLUMNS.last_used_at < _second).values(last_used_at=_second)
 )
 _ROTATE = (
@@ -364,7 +365,7 @@ _END_REUSED = delete(sessions).where(
     ),
 )
 _IS_LIVE = select(literal(1)).where(_session, _is_live)
-_OF_OWNER = (
+_LIST_BY_OWNER = (
     select(*(_COLUMNS[name] for name in Session.__slots__))
     .where(_COLUMNS.owner == bindparam("owner"), _is_live)
     .order_by(_COLUMNS.last_used_at.desc(), _COLUMNS.created_at.desc(), _COLUMNS.id)

@@ -1,27 +1,28 @@
-"""What a session is, and what a store of sessions does."""
+"""A session, and the protocol of a session store."""
 
 from __future__ import annotations
 
 import enum
 import typing as t
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-#: So many sessions of one owner are listed, the latest used first.
+#: Maximum number of sessions in a list of one owner's.
 MAX_LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One login that lasts. All times are in seconds since the epoch.
+    """One login that lasts until it is ended or expires. All times are in seconds since the epoch.
 
     :param id: the session's ID, the ``sid`` of its tokens.
-    :param owner: whose it is, as :func:`owner_of` writes it.
-    :param jti: the ID of the refresh token that is in force.
-    :param previous_jti: the ID of the one before it; None until the first rotation.
-    :param rotated_at: when the one took the place of the other; None until the first rotation.
-    :param created_at: when it was opened.
-    :param last_used_at: when it was last refreshed.
-    :param expires_at: when it ends by itself: with the refresh token that is in force.
+    :param owner: the identity provider and the subject, with a space between.
+    :param jti: the ID of the refresh token in force.
+    :param previous_jti: the ID of the refresh token before it; None until the first rotation.
+    :param rotated_at: the time of the last rotation; None until the first rotation.
+    :param created_at: the time of the login.
+    :param last_used_at: the time of the last refresh.
+    :param expires_at: the expiry of the session and of the refresh token in force.
     :param address: the client's address at the login.
     :param user_agent: the client's user agent at the login.
     """
@@ -39,35 +40,42 @@ class Session:
 
     @property
     def subject(self) -> str:
-        """Whose it is."""
+        """The subject of the session's owner."""
         return self.owner.partition(" ")[2]
 
     @property
     def idp(self) -> str:
-        """Who vouches for the subject, as in :class:`.Identity`."""
+        """The identity provider of the session's owner, as in :class:`.Identity`."""
         return self.owner.partition(" ")[0]
 
+    def as_json(self) -> dict[str, t.Any]:
+        """Return the description for the session's owner. It leaves out the IDs of the session's tokens."""
+        return {
+            "id": self.id,
+            "created_at": _rfc3339(self.created_at),
+            "last_used_at": _rfc3339(self.last_used_at),
+            "expires_at": _rfc3339(self.expires_at),
+            "address": self.address,
+            "user_agent": self.user_agent,
+        }
 
-def owner_of(idp: str, subject: str) -> str:
-    """Whose a session is, as stores keep it.
 
-    A subject alone does not tell: another tenant's may have the same one. An idp has no space in it, so
-    that no two owners are written alike.
-    """
-    return f"{idp} {subject}"
+def _rfc3339(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """The use of a refresh token, as a store is asked to decide it.
+class RefreshRequest:
+    """The use of a refresh token, for a store to decide.
 
     :param session: the ID of the token's session.
     :param jti: the token's own ID.
-    :param successor: the ID of the token that takes its place; None where tokens are not rotated.
-    :param now: the moment of the use, in seconds since the epoch.
-    :param grace: how long after a rotation there is none, and the token before it serves; seconds.
-    :param lifetime: how long the successor lives; seconds.
-    :param max_age: how long after its opening the session ends at the latest; seconds.
+    :param successor: the ID of the next token; None without rotation.
+    :param now: the time of the use, in seconds since the epoch.
+    :param grace: the time after a rotation in which the token before it is still accepted and no other
+        rotation happens, in seconds.
+    :param lifetime: the lifetime of the next token, in seconds.
+    :param max_age: the longest life of the session, in seconds.
     """
 
     session: str
@@ -80,22 +88,22 @@ class Use:
 
 
 class Verdict(enum.Enum):
-    """What became of a :class:`Use`."""
+    """The outcome of a :class:`RefreshRequest`."""
 
-    #: The token serves, and the one in force is the one that the answer names.
+    #: The token is accepted; the decision names the token in force.
     ACCEPTED = "accepted"
-    #: There is no such session, or it has expired.
+    #: The session does not exist, or has expired.
     GONE = "gone"
-    #: The token had been spent; its session is ended.
+    #: The token was rotated before; its session is ended.
     REUSED = "reused"
 
 
 class Decision(t.NamedTuple):
-    """A store's answer to a :class:`Use`.
+    """A store's decision on a :class:`RefreshRequest`.
 
-    :param verdict: what became of it.
-    :param jti: the ID of the refresh token that is in force now, if the use was accepted.
-    :param expires_at: when the session ends, in seconds since the epoch, if the use was accepted.
+    :param verdict: the outcome.
+    :param jti: the ID of the refresh token in force, if the use was accepted.
+    :param expires_at: the expiry of the session in seconds since the epoch, if the use was accepted.
     """
 
     verdict: Verdict
@@ -104,34 +112,34 @@ class Decision(t.NamedTuple):
 
 
 class StoreDownError(Exception):
-    """The store cannot be reached, or cannot do what it is asked to; nothing was decided."""
+    """The store cannot be reached, or cannot complete a call; nothing was decided."""
 
 
 class SessionStore(t.Protocol):
-    """Where sessions live.
+    """A store of sessions.
 
-    Every method answers within a second or raises :exc:`StoreDownError`. Connections are made when they
-    are first needed, in the process that needs them. The methods are safe to call from several threads.
+    Every method returns within a second or raises :exc:`StoreDownError`. A connection is made at its first
+    use, in the process that uses it. The methods are safe to call from several threads.
     """
 
     def open(self, session: Session, *, now: float) -> None:
-        """Keep a new session. May remove some that have expired."""
+        """Add a new session. This may remove expired sessions."""
 
-    def use(self, use: Use) -> Decision:
+    def refresh(self, request: RefreshRequest) -> Decision:
         """Decide the use of a refresh token, in one atomic step.
 
-        The token in force rotates, unless the last rotation is younger than the grace; the one before
-        it serves within the grace, without a rotation. Any other ends the session.
+        The token in force rotates, unless the last rotation is younger than the grace. The token before it
+        is accepted within the grace, without a rotation. Any other token ends the session.
         """
 
     def is_live(self, session_id: str, *, now: float) -> bool:
-        """Whether there is such a session that has not expired."""
+        """Tell whether a session exists and has not expired."""
 
-    def of_owner(self, owner: str, *, now: float) -> list[Session]:
-        """The live sessions of ``owner``, the latest used first, at most :data:`MAX_LISTED`."""
+    def list_by_owner(self, owner: str, *, now: float) -> list[Session]:
+        """Return the live sessions of ``owner``, most recently used first, at most :data:`MAX_LISTED`."""
 
     def end(self, session_id: str, owner: str) -> bool:
         """End a session; False if ``owner`` has no such session."""
 
     def end_all(self, owner: str) -> list[str]:
-        """End every session of ``owner``, and tell their IDs."""
+        """End every session of ``owner``, and return their IDs."""

@@ -1,1 +1,108 @@
-"""Who may log in: configured users (:mod:`.local`) and the users of Auth0 tenants (:mod:`.auth0`)."""
+"""Validators: identify who logs in, and tell whether a subject may still refresh.
+
+Configured users are validated in :mod:`.local`, the app's own users in :mod:`.host`, and the access tokens
+of tenants in :mod:`.auth0`. This class knows which of them decides.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from ..errors import ForbiddenError
+from ..identity import Admitted, Identity, intersect_scopes
+from .local import LocalValidator
+
+if t.TYPE_CHECKING:
+    from ..config import AuthConfig
+    from .auth0 import TenantToken
+    from .host import HostValidator
+
+
+class Validators:
+    """The validators of one app. No other module compares identity providers (``idp``).
+
+    :param config: the app's config.
+    :param host: validates the app's own users.
+    """
+
+    def __init__(self, config: AuthConfig, host: HostValidator) -> None:
+        self._local = LocalValidator(config.users, config.secrets)
+        self._host = host
+        self._tenants = {tenant.domain: tenant for tenant in config.tenants}
+        self._auth0 = None
+        if config.tenants:
+            from .auth0 import Auth0Validators  # Imported late: slow, and only needed with tenants.
+
+            self._auth0 = Auth0Validators(config.tenants)
+
+    @property
+    def has_passwords(self) -> bool:
+        """Whether anybody can log in with a username and a password."""
+        return not self._local.is_empty or self._host.verifier is not None
+
+    @property
+    def can_log_in(self) -> bool:
+        """Whether anybody can log in at all."""
+        return self.has_passwords or self._auth0 is not None
+
+    def find_tenant(self, bearer: str) -> TenantToken | None:
+        """Return the tenant that a bearer token names, with the parsed token; None if no tenant matches.
+
+        The token's signature is not verified yet.
+        """
+        return None if self._auth0 is None else self._auth0.find(bearer)
+
+    def validate_password(self, username: str, password: str) -> Admitted:
+        """Validate a username and a password. A configured user goes before the app's
+        ``password_verifier``.
+
+        :raises ForbiddenError: if they are wrong.
+        :raises ServiceUnavailableError: if the ``password_verifier`` fails.
+        """
+        if self._host.verifier is None or self._local.find(username) is not None:
+            admitted = self._local.validate(username, password)
+        else:
+            identity = self._host.validate(username, password)
+            admitted = None if identity is None else Admitted(identity)
+        if admitted is None:
+            raise ForbiddenError("Wrong username or password")
+        return admitted
+
+    def validate_again(self, identity: Identity, claims: t.Mapping[str, t.Any]) -> Admitted | None:
+        """Validate the identity of a refresh token: is it still allowed, and with which scopes?
+
+        :param identity: the identity of the token.
+        :param claims: the claims of the token.
+        :return: the identity with the scopes that both its token and the config grant; None if it is no
+            longer allowed.
+        """
+        subject, idp = t.cast(str, identity.subject), identity.idp
+        is_core_token = "idp" not in claims
+        if idp == "host":
+            return None if is_core_token else Admitted(identity)
+        if idp == "local":
+            # A Core's token has no digest. Local tokens of flask-core-auth carry one, so a missing one
+            # counts as wrong.
+            credential = None if is_core_token else (claims.get("cred") or "")
+            admitted = self._local.validate_again(subject, credential)
+            if admitted is None:
+                return None
+            scopes = intersect_scopes(identity.scopes, admitted.identity.scopes)
+            return Admitted(replace(identity, scopes=scopes), admitted.credential)
+        tenant = self._tenants.get(idp)
+        if tenant is None or not tenant.admits(subject):
+            return None
+        return Admitted(replace(identity, scopes=intersect_scopes(identity.scopes, tenant.scopes)))
+
+    def identify(self, subject: str) -> Identity:
+        """Return the identity in a datarhei Core's token, which names only the subject (no ``idp``)."""
+        user = self._local.find(subject)
+        if user is not None:
+            return user
+        tenant = next((tenant for tenant in self._tenants.values() if tenant.lists(subject)), None)
+        return Identity(subject, tenant.domain if tenant else "host")
+
+    def identities_of(self, subject: str) -> list[Identity]:
+        """Return one identity of a subject for each identity provider that can vouch for it."""
+        return [Identity(subject, idp) for idp in dict.fromkeys(("local", "host", *self._tenants))]

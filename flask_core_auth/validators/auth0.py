@@ -1,30 +1,31 @@
-"""Logins with the access tokens of Auth0 tenants, or of other OpenID providers."""
+"""Validation of the access tokens of Auth0 tenants and other OpenID providers."""
 
 from __future__ import annotations
 
 import time
 import typing as t
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from authlib.oauth2.rfc6750 import BearerTokenValidator
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jws import CompactSignature, JWSRegistry, validate_compact
 
-from .. import compact
-from ..config import Auth0Tenant
+from .. import jws
 from ..errors import ForbiddenError
-from ..identity import Identity, is_subject
+from ..identity import Admitted, Identity, is_subject
 from .jwks import TenantKeys, UnknownKeyError
 
 if t.TYPE_CHECKING:
     from joserfc.jwa import JWSAlgModel
     from joserfc.jwk import Key
 
+    from ..config import Auth0Tenant
+
 
 class _Registry(JWSRegistry):
-    # joserfc's own takes an empty list for its defaults, HS256 among them, and warns at each token that is
-    # signed with EdDSA (the name is deprecated by RFC 9864): no news to an app that allowed it by name.
+    # joserfc's own registry reads an empty list as its defaults, HS256 among them. It also warns at each
+    # token with EdDSA (RFC 9864 deprecates the name), which an app allowed by name.
     def get_alg(self, name: str) -> JWSAlgModel:
         if not self.allowed or name not in self.allowed or name not in self.algorithms:
             raise UnsupportedAlgorithmError(f"Algorithm {name} is not allowed")
@@ -32,8 +33,35 @@ class _Registry(JWSRegistry):
 
 
 @dataclass(frozen=True, slots=True)
+class UnverifiedToken:
+    """A parsed token; its signature is not verified yet.
+
+    :param parsed: the parts of the token.
+    :param claims: its payload.
+    """
+
+    parsed: jws.ParsedToken
+    claims: Mapping[str, t.Any]
+
+
+def parse_token(token: str) -> UnverifiedToken:
+    """Parse a bearer token.
+
+    :raises ForbiddenError: if it is not a signed JWT; the detail says why.
+    """
+    try:
+        parsed = jws.parse(token)
+    except jws.MalformedTokenError as error:
+        raise ForbiddenError(str(error)) from None
+    try:
+        return UnverifiedToken(parsed, jws.load_object(parsed.payload))
+    except (ValueError, RecursionError):
+        raise ForbiddenError("The token's payload is not a JSON object") from None
+
+
+@dataclass(frozen=True, slots=True)
 class SignedToken:
-    """A token whose signature holds; its claims are yet to be validated.
+    """A token whose signature is valid; its claims are not validated yet.
 
     :param header: its protected header (RFC 7515, 4).
     :param claims: its payload.
@@ -46,10 +74,10 @@ class SignedToken:
 class Auth0Validator(BearerTokenValidator):
     """Validates the access tokens of one tenant (RFC 7519, RFC 9068).
 
-    Authlib's own validators for JWTs ask for all that RFC 9068 demands, which Auth0's default tokens do
-    not carry.
+    Authlib's own validators for JWTs require all claims of RFC 9068, which Auth0's default tokens do not
+    have.
 
-    :param tenant: whose tokens they are.
+    :param tenant: the tenant.
     """
 
     def __init__(self, tenant: Auth0Tenant) -> None:
@@ -58,34 +86,41 @@ class Auth0Validator(BearerTokenValidator):
         self._keys = TenantKeys(tenant.jwks_uri)
         self._registry = _Registry(algorithms=tenant.algorithms, strict_check_header=False)
 
-    def validate(self, token: str) -> Identity:
-        """Whose access token this is.
+    def validate(self, token: UnverifiedToken) -> Admitted:
+        """Validate an access token.
 
-        :raises ForbiddenError: if it is not admitted; the detail says why.
-        :raises ServiceUnavailableError: if the tenant's keys cannot be had.
+        :raises ForbiddenError: if it is rejected; the detail says why.
+        :raises ServiceUnavailableError: if the tenant's keys cannot be fetched.
         """
-        signed = self.authenticate_token(token)
+        signed = self._verify_signature(token)
         self.validate_token(signed)
-        return Identity(
-            subject=signed.claims["sub"],
-            idp=self.tenant.domain,
-            scopes=self._scopes(signed.claims),
-            claims=signed.claims,
+        return Admitted(
+            Identity(
+                subject=signed.claims["sub"],
+                idp=self.tenant.domain,
+                scopes=self._scopes(signed.claims),
+                claims=signed.claims,
+            )
         )
 
     def authenticate_token(self, token_string: str) -> SignedToken:
-        """Take the token apart and verify its signature; the first half of :meth:`validate`.
+        """Parse a token and verify its signature, for Authlib's resource protector.
 
-        Keys are the tenant's own, by ``kid``: what the header may say of other ones (``jwk``, ``jku``,
-        ``x5c``, ``x5u``) is for whoever trusts the token already (RFC 8725, 3.10).
-
-        :raises ForbiddenError: if it does not hold.
-        :raises ServiceUnavailableError: if the tenant's keys cannot be had.
+        :raises ForbiddenError: if it is not valid.
+        :raises ServiceUnavailableError: if the tenant's keys cannot be fetched.
         """
-        try:
-            signed = compact.parse(token_string)
-        except compact.MalformedTokenError as error:
-            raise ForbiddenError(str(error)) from None
+        return self._verify_signature(parse_token(token_string))
+
+    def _verify_signature(self, token: UnverifiedToken) -> SignedToken:
+        """Verify a token's signature; the first half of :meth:`validate`.
+
+        The key is one of the tenant's own, chosen by ``kid``. The header's ``jwk``, ``jku``, ``x5c`` and
+        ``x5u`` are ignored, since anybody can write them (RFC 8725, 3.10).
+
+        :raises ForbiddenError: if it is not valid.
+        :raises ServiceUnavailableError: if the tenant's keys cannot be fetched.
+        """
+        signed = token.parsed
         algorithm, kid = signed.header.get("alg"), signed.header.get("kid")
         if not isinstance(algorithm, str) or algorithm not in self.tenant.algorithms:
             raise ForbiddenError("The token is signed with an algorithm that is not accepted")
@@ -101,13 +136,9 @@ class Auth0Validator(BearerTokenValidator):
             raise ForbiddenError("The token's header is malformed") from None
         if not verified:
             raise ForbiddenError("The token's signature does not match")
-        try:
-            claims = compact.load_object(signed.payload)
-        except (ValueError, RecursionError):
-            raise ForbiddenError("The token's payload is not a JSON object") from None
-        return SignedToken(signed.header, claims)
+        return SignedToken(signed.header, token.claims)
 
-    def _is_signed_with(self, key: Key, signed: compact.ParsedToken) -> bool:
+    def _is_signed_with(self, key: Key, signed: jws.ParsedToken) -> bool:
         signature = CompactSignature(signed.header, signed.payload)
         header, payload = signed.message.split(b".")
         signature.segments = {"header": header, "payload": payload, "signature": signed.signature}
@@ -118,11 +149,11 @@ class Auth0Validator(BearerTokenValidator):
     ) -> None:
         """Validate the claims; the second half of :meth:`validate`.
 
-        :param token: what :meth:`authenticate_token` has returned.
-        :param scopes: as Authlib has it: one of these must be granted, each being one scope or several
-            with spaces between.
+        :param token: the result of :meth:`authenticate_token`.
+        :param scopes: Authlib's parameter: one of them must be granted; each is one scope, or several with
+            spaces between.
         :param request: not used.
-        :raises ForbiddenError: if the token is not admitted.
+        :raises ForbiddenError: if the token is rejected.
         """
         claims, now = token.claims, time.time()
         if claims.get("iss") != self.tenant.issuer:
@@ -134,15 +165,15 @@ class Auth0Validator(BearerTokenValidator):
         if "exp" not in claims:
             raise ForbiddenError("The token has no expiry (exp)")
         for name in ("exp", "nbf", "iat"):
-            if name in claims and not compact.is_time(claims[name]):
+            if name in claims and not jws.is_time(claims[name]):
                 raise ForbiddenError(f"The token has a malformed time ({name})")
-        if claims["exp"] + compact.LEEWAY <= now:
+        if claims["exp"] + jws.LEEWAY_SECONDS <= now:
             raise ForbiddenError("The token has expired")
-        if claims.get("nbf", now) > now + compact.LEEWAY:
+        if claims.get("nbf", now) > now + jws.LEEWAY_SECONDS:
             raise ForbiddenError("The token is not valid yet (nbf)")
-        if claims.get("iat", now) > now + compact.LEEWAY:
+        if claims.get("iat", now) > now + jws.LEEWAY_SECONDS:
             raise ForbiddenError("The token was issued in the future (iat)")
-        # Auth0 calls it azp, RFC 9068 client_id.
+        # Auth0 names this claim azp, RFC 9068 client_id.
         client = claims["azp"] if "azp" in claims else claims.get("client_id")
         if self.tenant.clientid and client != self.tenant.clientid:
             raise ForbiddenError("The token was issued to another client (azp)")
@@ -152,12 +183,13 @@ class Auth0Validator(BearerTokenValidator):
             raise ForbiddenError("The token has no subject (sub)")
         if not self.tenant.admits(claims["sub"]):
             raise ForbiddenError("The user is not admitted")
-        if self.scope_insufficient(tuple(self._scopes(claims)), scopes):  # type: ignore[no-untyped-call]
+        granted = tuple(self._scopes(claims)) if scopes else ()
+        if self.scope_insufficient(granted, scopes):  # type: ignore[no-untyped-call]
             raise ForbiddenError("The token lacks a scope that is required")
 
     def _scopes(self, claims: Mapping[str, t.Any]) -> frozenset[str]:
-        """Those that are taken over. What a tenant writes into its tokens beyond them means nothing here,
-        a ``"*"`` least of all."""
+        """Return the token's scopes that the tenant's config copies. Others are ignored, ``"*"``
+        included."""
         scope, permissions = claims.get("scope"), claims.get("permissions")
         granted = scope.split() if isinstance(scope, str) else []
         if isinstance(permissions, list):
@@ -165,25 +197,43 @@ class Auth0Validator(BearerTokenValidator):
         return self.tenant.scopes.intersection(granted)
 
 
+@dataclass(frozen=True, slots=True)
+class TenantToken:
+    """A token with the tenant that it names; its signature is not verified yet.
+
+    :param validator: the validator of the tenant.
+    :param token: the parsed token.
+    """
+
+    validator: Auth0Validator
+    token: UnverifiedToken = field(repr=False)
+
+    def validate(self) -> Admitted:
+        """Validate the token, as :meth:`Auth0Validator.validate` does."""
+        return self.validator.validate(self.token)
+
+
 class Auth0Validators:
     """The validators of all tenants.
 
-    :param tenants: no two of them with the same issuer.
+    :param tenants: the tenants; each has an issuer of its own.
     """
 
     def __init__(self, tenants: Iterable[Auth0Tenant]) -> None:
         self._validators = {tenant.issuer: Auth0Validator(tenant) for tenant in tenants}
 
-    def find(self, token: str) -> Auth0Validator | None:
-        """The validator whose tenant's the token says it is, which proves nothing yet.
+    def find(self, token: str) -> TenantToken | None:
+        """Parse a token, and return it with the tenant that it names; None if no tenant matches.
 
         :param token: any string.
         """
         try:
-            issuer = compact.load_object(compact.parse(token).payload).get("iss")
-        except (compact.MalformedTokenError, ValueError, RecursionError):
+            parsed = parse_token(token)
+        except ForbiddenError:
             return None
-        return self._validators.get(issuer) if isinstance(issuer, str) else None
+        issuer = parsed.claims.get("iss")
+        validator = self._validators.get(issuer) if isinstance(issuer, str) else None
+        return None if validator is None else TenantToken(validator, parsed)
 
 
 def _is_for(audience: str, aud: object) -> bool:

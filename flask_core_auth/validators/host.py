@@ -1,4 +1,4 @@
-"""Logging in as one of the app's own users, by a check that the app registers."""
+"""Validation of the app's own users, by the ``password_verifier`` that the app registers."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from collections.abc import Callable
 
 from flask import current_app
 
-from ..host_code import host_code
+from ..callbacks import calling_host
 from ..identity import Identity, is_subject
 
-#: Takes a user name and a password; returns the subject or the identity, or None to refuse.
+#: Takes a username and a password; returns the subject or the identity, or None to reject the login.
 PasswordVerifier = Callable[[str, str], "str | Identity | None"]
 
 
 class HostValidator:
-    """Decides logins by asking the app."""
+    """Validates credentials by a call of the app. One validator serves each app of a :class:`.CoreAuth`."""
 
     def __init__(self) -> None:
         self.verifier: PasswordVerifier | None = None
 
     def validate(self, username: str, password: str) -> Identity | None:
-        """Ask the app, if it registered a check.
+        """Ask the app's verifier, if there is one.
 
-        :raises ServiceUnavailableError: if its check fails or returns what is neither.
+        :raises ServiceUnavailableError: if it fails, or returns a value of another type.
         """
         if self.verifier is None:
             return None
-        with host_code("password_verifier"):
-            answer = current_app.ensure_sync(self.verifier)(username, password)
-            if answer is None:
+        with calling_host("password_verifier"):
+            result = current_app.ensure_sync(self.verifier)(username, password)
+            if result is None:
                 return None
-            identity = answer if isinstance(answer, Identity) else Identity(subject=answer)
+            identity = result if isinstance(result, Identity) else Identity(subject=result)
             if not is_subject(identity.subject) or not identity.authenticated:
-                # True, a user object, an empty name: none of them says who has logged in.
+                # True, a user object or an empty name does not say who has logged in.
                 raise TypeError(
                     "password_verifier must return a string that is not empty, an Identity or None, not"
-                    f" {answer!r}"
+                    f" {result!r}"
                 )
             return Identity(identity.subject, scopes=identity.scopes)

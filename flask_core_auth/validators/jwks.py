@@ -1,5 +1,5 @@
-"""A tenant's keys (RFC 7517): fetched when they are first needed, kept, and fetched anew when they have
-become old or when a token names one that is not among them."""
+"""A tenant's keys (RFC 7517): fetched at their first use, cached, and fetched again when they are old or
+when a token names a key that is not among them."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
 from joserfc.util import urlsafe_b64decode
 
-from ..compact import load_object
 from ..errors import ServiceUnavailableError
+from ..jws import load_object
 
 logger = logging.getLogger("flask_core_auth")
 
-#: Keys are used without a question for so long, in seconds.
-FRESH = 600
-#: Where newer ones cannot be had, keys are used for so long, in seconds.
-MAX_AGE = 86400
-#: After a failed renewal, and between two searches for unknown keys, so long passes: seconds.
-PAUSE = 30
-#: A fetch may take so long in all, in seconds.
-TIMEOUT = 5
-#: A fetch that fails after so long was slow: seconds.
-SLOW = 1
-#: Longer answers are not read, in bytes.
+#: Age from which cached keys are fetched again.
+FRESH_SECONDS = 600
+#: Age up to which cached keys are used if newer keys cannot be fetched.
+MAX_AGE_SECONDS = 86400
+#: Pause after a failed fetch of newer keys, and between two fetches for unknown keys.
+PAUSE_SECONDS = 30
+#: Time limit of a whole fetch.
+FETCH_TIMEOUT_SECONDS = 5
+#: Duration from which a failed fetch counts as slow.
+SLOW_SECONDS = 1
+#: Maximum size of a key set.
 MAX_BYTES = 256 * 1024
-#: NIST SP 800-131A, revision 2: shorter RSA keys are not to be relied on.
+#: NIST SP 800-131A, revision 2: shorter RSA keys are not secure.
 MIN_RSA_BITS = 2048
 
-#: The keys by kid and algorithm. An RFC 7517 set may hold several with the same kid.
+#: The keys by kid and algorithm. An RFC 7517 set may hold several keys with the same kid.
 Keys = Mapping[str, Mapping[str, tuple[Key, ...]]]
 
 
 class UnknownKeyError(Exception):
-    """The tenant publishes no key with this kid that may verify this algorithm."""
+    """The tenant publishes no key with this kid for this algorithm."""
 
 
 class TenantKeys:
     """The public keys of one tenant, for any number of threads.
 
-    :param jwks_uri: where the tenant publishes them.
+    :param jwks_uri: the URL of the key set.
     """
 
     def __init__(self, jwks_uri: str) -> None:
@@ -62,10 +62,10 @@ class TenantKeys:
         self._fetch: Fetch | None = None
 
     def find(self, kid: str, algorithm: str) -> tuple[Key, ...]:
-        """The keys that carry ``kid`` and may verify ``algorithm``: nearly always one.
+        """Return the keys with this ``kid`` for this ``algorithm``: nearly always one.
 
         :raises UnknownKeyError: if there is none.
-        :raises ServiceUnavailableError: if the keys cannot be fetched and none are in hand.
+        :raises ServiceUnavailableError: if the keys cannot be fetched and none are cached.
         """
         asked = False
         while not asked:
@@ -76,7 +76,7 @@ class TenantKeys:
             fetch.wait()
             with self._lock:
                 self._settle()
-                if time.monotonic() - self._fetched_at >= MAX_AGE:
+                if time.monotonic() - self._fetched_at >= MAX_AGE_SECONDS:
                     raise _unavailable()
             if fetch.keys is None:
                 break
@@ -86,9 +86,9 @@ class TenantKeys:
         return keys
 
     def published(self) -> Mapping[str, list[str]]:
-        """What the tenant publishes at this moment: by kid, the algorithms that it may verify.
+        """Fetch the keys, and return the algorithms of each by kid.
 
-        :raises ServiceUnavailableError: if it cannot be fetched.
+        :raises ServiceUnavailableError: if the keys cannot be fetched.
         """
         fetch = Fetch(self.jwks_uri)
         fetch.wait()
@@ -97,65 +97,70 @@ class TenantKeys:
         return {kid: sorted(algorithms) for kid, algorithms in fetch.keys.items()}
 
     def _needed(self, kid: str) -> tuple[Fetch | None, bool]:
-        """The fetch that must be waited for before ``kid`` is looked up, if any, and whether it was
-        started here. Under the lock."""
+        """Return the fetch to wait for before ``kid`` is looked up, if any, and whether this call started
+        it.
+
+        The caller holds the lock."""
         self._settle()
         now = time.monotonic()
         age = now - self._fetched_at
         if self._fetch is not None:
-            in_hand = age < MAX_AGE and kid in self._keys
-            return (None if in_hand else self._fetch), False
-        if age >= MAX_AGE:
-            # With no keys in hand, all who come wait for them. A tenant that is slow to fail is left alone
-            # for as long as it took: otherwise a few forged tokens would keep every thread waiting.
+            is_cached = age < MAX_AGE_SECONDS and kid in self._keys
+            return (None if is_cached else self._fetch), False
+        if age >= MAX_AGE_SECONDS:
+            # Without cached keys, each login waits for the fetch. After a slow failure, no fetch starts for
+            # as long as the failure took: otherwise a few forged tokens would keep every thread waiting.
             if now - self._failed_at < self._failed_for:
                 raise _unavailable()
         else:
-            renew = age >= FRESH and now - self._failed_at >= PAUSE
-            # Anybody can make up a kid: without the pause each of them would be a request to the tenant.
-            search = kid not in self._keys and now - self._searched_at >= PAUSE
-            if not renew and not search:
+            is_old = age >= FRESH_SECONDS and now - self._failed_at >= PAUSE_SECONDS
+            # Anybody can invent a kid: without the pause, each invented kid would cause a request to the
+            # tenant.
+            search = kid not in self._keys and now - self._searched_at >= PAUSE_SECONDS
+            if not is_old and not search:
                 return None, False
-            if not renew:
+            if not is_old:
                 self._searched_at = now
         self._fetch = Fetch(self.jwks_uri)
         return self._fetch, True
 
     def _settle(self) -> None:
-        """Take over what a fetch has brought that is over. Under the lock."""
+        """Take over the result of a finished fetch. The caller holds the lock."""
         fetch = self._fetch
         if fetch is None or not fetch.is_over():
             return
         self._fetch = None
         if fetch.keys is None:
             self._failed_at = time.monotonic()
-            took = min(self._failed_at - fetch.started_at, TIMEOUT)
-            self._failed_for = took if took >= SLOW else 0
+            took = min(self._failed_at - fetch.started_at, FETCH_TIMEOUT_SECONDS)
+            self._failed_for = took if took >= SLOW_SECONDS else 0
         else:
             self._keys, self._fetched_at = fetch.keys, fetch.started_at
 
 
 def _unavailable() -> ServiceUnavailableError:
-    return ServiceUnavailableError("The identity provider's keys cannot be fetched", retry_after=TIMEOUT)
+    return ServiceUnavailableError(
+        "The identity provider's keys cannot be fetched", retry_after=FETCH_TIMEOUT_SECONDS
+    )
 
 
 class _FetchError(Exception):
-    """What the tenant answered is no set of keys; the message says why."""
+    """The tenant's response is not a key set; the message says why."""
 
 
 class Fetch:
-    """One request for a tenant's keys, in a thread of its own, so that it can be given up.
+    """One request for a tenant's keys, in a thread of its own, so that it can be abandoned.
 
-    HTTP timeouts hold for one read: a server that sends a byte a second passes them for ever. And none
-    hold for a name that does not resolve.
+    An HTTP timeout limits one read: a server that sends a byte a second never exceeds it. No HTTP timeout
+    limits the resolution of a name.
 
-    :param jwks_uri: where the keys are.
+    :param jwks_uri: the URL of the key set.
     """
 
     def __init__(self, jwks_uri: str) -> None:
         self.jwks_uri = jwks_uri
         self.started_at = time.monotonic()
-        #: None until it has succeeded.
+        #: None until the fetch has succeeded.
         self.keys: Keys | None = None
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -166,25 +171,25 @@ class Fetch:
             self._end(failure=str(error))
 
     def wait(self) -> None:
-        """Wait until it is over, at most for what is left of its time."""
+        """Wait until the fetch is over or its time limit is reached."""
         if not self._over.wait(self._seconds_left()):
-            self._end(failure=f"no complete answer within {TIMEOUT} seconds")
+            self._end(failure=f"no complete answer within {FETCH_TIMEOUT_SECONDS} seconds")
 
     def is_over(self) -> bool:
-        # Its time may have passed with nobody waiting: their threads were killed, or this process was
-        # forked off with a fetch under way.
+        # Its time limit may be reached while no thread waits: the waiting threads were killed, or this
+        # process was forked during the fetch.
         if self._seconds_left() == 0:
             self.wait()
         return self._over.is_set()
 
     def _seconds_left(self) -> float:
-        return max(0, self.started_at + TIMEOUT - time.monotonic())
+        return max(0, self.started_at + FETCH_TIMEOUT_SECONDS - time.monotonic())
 
     def _run(self) -> None:
         try:
             keys = self.read()
         except Exception as error:
-            # Whatever it was, it must reach those who wait, and it must not be lost with the thread.
+            # Any failure must reach the waiting threads; otherwise it would be lost with this thread.
             self._end(failure=str(error) or type(error).__name__)
         else:
             self._end(keys)
@@ -199,8 +204,8 @@ class Fetch:
             if self._over.is_set():
                 return
             if failure:
-                # Ends the thread. Closing the client from here would not wake a read, and the number of
-                # a socket that is closed under its reader is soon another socket's.
+                # Ends the thread. Closing the client from here would not wake a read, and the number of a
+                # closed socket is soon reused for another socket.
                 if self._connection is not None:
                     with contextlib.suppress(OSError):
                         self._connection.shutdown(socket.SHUT_RDWR)
@@ -216,18 +221,18 @@ class Fetch:
             with self._lock:
                 if self._over.is_set():
                     connection.close()
-                    raise _FetchError("given up")
-                # A duplicate, because TLS detaches the socket that it is wrapped around.
+                    raise _FetchError("abandoned")
+                # A duplicate, because TLS detaches the socket that it wraps.
                 self._connection = connection.dup()
 
     def read(self) -> Keys:
-        import httpx2  # takes a while, and many an app never needs it
+        import httpx2  # Imported late: slow, and only needed with tenants.
 
-        # Identity, because a few bytes of gzip can unpack to any number.
+        # Identity, because a few bytes of gzip can unpack to any size.
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         body = bytearray()
         with (
-            httpx2.Client(timeout=TIMEOUT, follow_redirects=False) as client,
+            httpx2.Client(timeout=FETCH_TIMEOUT_SECONDS, follow_redirects=False) as client,
             client.stream(
                 "GET", self.jwks_uri, headers=headers, extensions={"trace": self._trace}
             ) as response,
@@ -248,26 +253,26 @@ class Fetch:
             raise _FetchError("it is not a JSON object") from None
         if not isinstance(jwks.get("keys"), list):
             raise _FetchError('it has no list of "keys"')
-        return usable(jwks["keys"])
+        return parse_keys(jwks["keys"])
 
 
-def usable(jwks: list[object]) -> Keys:
-    """The keys that can be used, by kid and algorithm. One that cannot does not spoil the others."""
+def parse_keys(jwks: list[object]) -> Keys:
+    """Parse a key set into its valid keys, by kid and algorithm. An invalid key is skipped."""
     keys: dict[str, dict[str, tuple[Key, ...]]] = {}
     for jwk in jwks:
-        if not isinstance(jwk, dict) or not _for_verifying(jwk):
+        if not isinstance(jwk, dict) or not _is_for_verifying(jwk):
             continue
         try:
             key = _load(jwk)
         except (JoseError, UnsupportedAlgorithm, ValueError):
             continue
         for algorithm in _algorithms(jwk):
-            fitting = keys.setdefault(jwk["kid"], {})
-            fitting[algorithm] = (*fitting.get(algorithm, ()), key)
+            by_algorithm = keys.setdefault(jwk["kid"], {})
+            by_algorithm[algorithm] = (*by_algorithm.get(algorithm, ()), key)
     return keys
 
 
-def _for_verifying(jwk: Mapping[str, t.Any]) -> bool:
+def _is_for_verifying(jwk: Mapping[str, t.Any]) -> bool:
     kid, operations = jwk.get("kid"), jwk.get("key_ops", ["verify"])
     return (
         isinstance(kid, str)
@@ -275,14 +280,14 @@ def _for_verifying(jwk: Mapping[str, t.Any]) -> bool:
         and jwk.get("use", "sig") == "sig"
         and isinstance(operations, list)
         and "verify" in operations
-        # With a private key that is published anybody can sign.
+        # With a published private key, anybody can sign.
         and jwk.keys().isdisjoint(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
         and bool(_algorithms(jwk))
     )
 
 
-#: RFC 7518, 3.1 and RFC 8037, 3.1: what a key of this type, and curve, verifies. No symmetric ones: what
-#: verifies with them signs with them, too.
+#: RFC 7518, 3.1 and RFC 8037, 3.1: the algorithms of each key type and curve. Symmetric keys are left out,
+#: since a key that verifies with them also signs.
 _ALGORITHMS: Mapping[object, tuple[str, ...]] = {
     ("RSA", None): ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     ("EC", "P-256"): ("ES256",),
@@ -302,12 +307,12 @@ def _algorithms(jwk: Mapping[str, t.Any]) -> tuple[str, ...]:
 
 
 def _load(jwk: Mapping[str, t.Any]) -> Key:
-    """The key itself; its certificates and the like are nothing that is used here.
+    """Load the key; its other members, such as certificates, are not used.
 
-    :raises JoseError, UnsupportedAlgorithm, ValueError: if it is malformed, or too weak.
+    :raises JoseError, UnsupportedAlgorithm, ValueError: if the key is malformed, or too weak.
     """
     members = {name: jwk[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in jwk}
-    # Before joserfc sees it, which lets it pass with a warning.
+    # Before joserfc, which accepts a weak key with a warning.
     if jwk["kty"] == "RSA" and _bits(jwk.get("n")) < MIN_RSA_BITS:
         raise ValueError("weak")
     return import_key(members)

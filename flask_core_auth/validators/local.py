@@ -1,36 +1,45 @@
-"""Logging in as a configured user, and whether one is still admitted later."""
+"""Validation of the usernames and passwords in the config, and of configured users at a refresh."""
 
 from __future__ import annotations
 
 import hmac
 import typing as t
 
-from ..identity import Identity
+from ..identity import Admitted, Identity
 
 if t.TYPE_CHECKING:
-    from ..config import AuthConfig
+    from collections.abc import Iterator, Mapping
+
+    from ..config import LocalUser
 
 
 class LocalValidator:
-    """Decides logins with the user names and passwords of the config.
+    """Validates the credentials of configured users.
 
-    :param config: the app's settings.
+    :param users: the users by name.
+    :param secrets: the app's secrets, the signing one first; they key the digests of credentials.
     """
 
-    def __init__(self, config: AuthConfig) -> None:
-        self._users = config.users
-        self._secrets = tuple(secret.encode() for secret in config.secrets)
-        # One stored password for each method in use; checking one costs what checking any of them does.
-        self._samples = {user.password.method: user.password for user in config.users.values()}
+    def __init__(self, users: Mapping[str, LocalUser], secrets: tuple[str, ...]) -> None:
+        self._users = users
+        self._identities = {name: Identity(name, "local", user.scopes) for name, user in users.items()}
+        self._secrets = tuple(secret.encode() for secret in secrets)
+        # One stored password of each method; checking it takes as long as any other of the method.
+        self._samples = {user.password.method: user.password for user in users.values()}
 
-    def knows(self, username: str) -> bool:
-        """Whether ``username`` is configured."""
-        return username in self._users
+    @property
+    def is_empty(self) -> bool:
+        """Whether no user is configured."""
+        return not self._users
 
-    def validate(self, username: str, password: str) -> Identity | None:
-        """Check a password. It takes as long for a name that is not configured as for one that is.
+    def find(self, username: str) -> Identity | None:
+        """Return the identity of a configured user; None if no user has this name."""
+        return self._identities.get(username)
 
-        :return: the user, or None if the name or the password is wrong.
+    def validate(self, username: str, password: str) -> Admitted | None:
+        """Validate a password. An unknown username takes as long as a known one.
+
+        :return: the user, or None if the username or the password is wrong.
         """
         user = self._users.get(username)
         matches = user is not None and user.password.matches(password)
@@ -39,35 +48,37 @@ class LocalValidator:
                 sample.matches(password)
         if user is None or not matches:
             return None
-        return Identity(user.name, "local", user.scopes)
+        return Admitted(self._identities[username], next(self._digests(user)))
 
-    def credential(self, identity: Identity) -> str:
-        """A short digest of a user's password as it is configured now, for the refresh token.
+    def validate_again(self, username: str, credential: object) -> Admitted | None:
+        """Validate a user at a refresh.
 
-        It is keyed, so that a token gives nothing away to guess the password by.
-        """
-        return self._digest(t.cast(str, identity.subject), self._secrets[0])
-
-    def _digest(self, username: str, secret: bytes) -> str:
-        stored = f"{username}\0{self._users[username].password.text}"
-        return hmac.digest(secret, b"flask-core-auth credential\0" + stored.encode(), "sha256")[:12].hex()
-
-    def still_admits(self, username: str, credential: object) -> Identity | None:
-        """Ask again at a refresh.
-
-        :param credential: the digest that the refresh token carries; None for a datarhei Core's token,
-            which carries none (it is signed with the password itself).
-        :return: the user as configured now, or None if it is gone or its password has changed.
+        :param credential: the digest in the refresh token; None for a datarhei Core's token, which has none
+            (it is signed with the password itself).
+        :return: the user, or None if the user was removed or has a new password.
         """
         user = self._users.get(username)
         if user is None:
             return None
-        if credential is not None and not (
-            isinstance(credential, str)
-            and any(
-                hmac.compare_digest(credential.encode(), self._digest(username, secret).encode())
-                for secret in self._secrets
-            )
-        ):
-            return None
-        return Identity(user.name, "local", user.scopes)
+        digests = self._digests(user)
+        current = next(digests)
+        if credential is not None:
+            if not isinstance(credential, str):
+                return None
+            sent = credential.encode()
+            # A token that an old secret signed has that secret's digest.
+            if not hmac.compare_digest(sent, current.encode()) and not any(
+                hmac.compare_digest(sent, digest.encode()) for digest in digests
+            ):
+                return None
+        return Admitted(self._identities[username], current)
+
+    def _digests(self, user: LocalUser) -> Iterator[str]:
+        """Yield a short digest of a user's password for each secret, the signing one first.
+
+        It is keyed, so that nobody can test guesses of the password against a token.
+        """
+        stored = f"{user.name}\0{user.password.text}"
+        message = b"flask-core-auth credential\0" + stored.encode()
+        for secret in self._secrets:
+            yield hmac.digest(secret, message, "sha256")[:12].hex()

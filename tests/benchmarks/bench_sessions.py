@@ -24,7 +24,7 @@ from werkzeug.test import EnvironBuilder
 
 from flask_core_auth.sessions import Session, SessionStore, open_store
 from flask_core_auth.sessions.redis import RedisStore, _dump, _index_key, _session_key
-from flask_core_auth.sessions.store import Use
+from flask_core_auth.sessions.store import RefreshRequest
 
 from ..sessions.app import login, make_session_app
 from ..sessions.servers import PostgresServer, RedisServer, Server
@@ -143,7 +143,9 @@ def bench_step(name: str, few: str, many: str) -> None:
         number = random.randrange(count)
         jti = f"5f1c6c0e-4c5c-4b7e-9d1e-{number:012}"
         # Seen from ten seconds later each time, so that each is a change.
-        stores[count].use(Use(f"{number:022}", jti, None, next(moments), 10, LIFETIME, 30 * LIFETIME))
+        stores[count].refresh(
+            RefreshRequest(f"{number:022}", jti, None, next(moments), 10, LIFETIME, 30 * LIFETIME)
+        )
 
     def is_live(count: int) -> None:
         assert stores[count].is_live(f"{random.randrange(count):022}", now=time.time())
@@ -157,7 +159,7 @@ def bench_step(name: str, few: str, many: str) -> None:
 
     def of_owner(count: int) -> None:
         owner = f"tenant.example auth0|{random.randrange(count // 4):024x}"
-        assert stores[count].of_owner(owner, now=time.time())
+        assert stores[count].list_by_owner(owner, now=time.time())
 
     moments = itertools.count(time.time(), 0.5)
     fresh = (f"new-{number:018}" for number in itertools.count())

@@ -12,7 +12,7 @@ import pytest
 
 from flask_core_auth.client import CoreClient, CoreClientError, CoreTokenAuth, TokenPair
 from flask_core_auth.client.credentials import Credentials
-from flask_core_auth.client.tokens import Tokens
+from flask_core_auth.client.tokens import ActiveTokens
 
 from .conftest import Connect
 from .server import CoreServer, answers, cut_short, drop, html, unauthorized
@@ -47,7 +47,7 @@ def test_objects(server: CoreServer, login: dict[str, str]) -> None:
                 client,
                 client.auth,
                 pair,
-                Tokens(pair.access_token, pair.refresh_token),
+                ActiveTokens(pair.access_token, pair.refresh_token),
                 Credentials(**login),
                 Credentials(auth0_token="a.b.c"),
                 client.get(PROCESS),

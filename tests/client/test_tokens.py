@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from flask_core_auth.client.tokens import Tokens, is_bearer
+from flask_core_auth.client.tokens import ActiveTokens, is_bearer
 
 
 def token(**claims: object) -> str:
@@ -41,7 +41,7 @@ def token(**claims: object) -> str:
     ],
 )
 def test_received_tokens_live_as_long_as_they_say(claims: dict[str, t.Any], renew_at: float) -> None:
-    tokens = Tokens.received(token(**claims), "refresh", now=1000)
+    tokens = ActiveTokens.received(token(**claims), "refresh", now=1000)
 
     assert tokens.renew_at == pytest.approx(renew_at)
     if renew_at < math.inf:
@@ -54,25 +54,25 @@ def test_received_tokens_live_as_long_as_they_say(claims: dict[str, t.Any], rene
     ["opaque", "a.b", "a.b.c.d.e", "a.!.c", "a..c", "e30.W10.c2ln", "e30.Ii.c2ln", "x." + "WyJ" * 9 + ".y"],
 )
 def test_tokens_that_cannot_be_read_are_never_due(opaque: str) -> None:
-    assert Tokens.received(opaque, "refresh", now=0).renew_at == math.inf
-    assert Tokens.resumed(opaque, "refresh", now=0, wall=0).renew_at == math.inf
+    assert ActiveTokens.received(opaque, "refresh", now=0).renew_at == math.inf
+    assert ActiveTokens.resumed(opaque, "refresh", now=0, wall=0).renew_at == math.inf
 
 
 def test_deeply_nested_claims_are_not_read() -> None:
     payload = base64.urlsafe_b64encode(b"[" * 100_000).decode().rstrip("=")
 
-    assert Tokens.received(f"e30.{payload}.c2ln", "", now=0).renew_at == math.inf
+    assert ActiveTokens.received(f"e30.{payload}.c2ln", "", now=0).renew_at == math.inf
 
 
 def test_resumed_tokens_go_by_the_wall_clock() -> None:
-    tokens = Tokens.resumed(token(exi=600, exp=9100), "refresh", now=1000, wall=9000)
+    tokens = ActiveTokens.resumed(token(exi=600, exp=9100), "refresh", now=1000, wall=9000)
 
     assert tokens.renew_at == 1070
     assert not tokens.spent(1000, 9000)
 
 
 def test_resumed_access_token_that_came_alone_is_used_until_it_is_refused() -> None:
-    assert not Tokens.resumed(token(exi=600, exp=1), "", now=1000, wall=9000).due(1000)
+    assert not ActiveTokens.resumed(token(exi=600, exp=1), "", now=1000, wall=9000).due(1000)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_resumed_access_token_that_came_alone_is_used_until_it_is_refused() -> N
     ],
 )
 def test_tokens_are_spent_when_neither_serves(access: str, refresh: str, spent: bool) -> None:
-    assert Tokens.resumed(access, refresh, now=1000, wall=9000).spent(1000, 9000) is spent
+    assert ActiveTokens.resumed(access, refresh, now=1000, wall=9000).spent(1000, 9000) is spent
 
 
 @pytest.mark.parametrize("value", ["a", "a.b.c", "A-Z_~+/09.==", "x" * 9000])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask_core_auth.sessions import redis, sql
 
 #: Where the limits are, and under which names.
-LIMITS = ((sql, "CALL_TIMEOUT"), (sql, "POOL_TIMEOUT"), (redis, "WAIT_TIMEOUT"))
+LIMITS = ((sql, "CALL_TIMEOUT_SECONDS"), (sql, "POOL_TIMEOUT_SECONDS"), (redis, "WAIT_TIMEOUT_SECONDS"))
 #: What a test that does not ask for them gives to each instead, in seconds.
 PLENTY = 60
 

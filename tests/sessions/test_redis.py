@@ -12,7 +12,7 @@ from flask import Flask
 from redis import Redis
 
 from flask_core_auth.sessions import SessionStore
-from flask_core_auth.sessions.store import Use
+from flask_core_auth.sessions.store import RefreshRequest
 
 from .app import PASSWORD, login
 from .conftest import started
@@ -98,7 +98,7 @@ def test_rotation_does_not_put_a_session_that_was_revoked_back_into_the_index(
 def test_session_that_was_evicted_is_gone(store: SessionStore, server: Redis) -> None:
     store.open(session(), now=NOW)
     server.delete(SESSION)
-    assert store.of_owner("local admin", now=NOW) == []
+    assert store.list_by_owner("local admin", now=NOW) == []
     assert not store.end("a" * 22, "local admin")
     assert store.end_all("local admin") == []
 
@@ -146,13 +146,13 @@ def test_nothing_touches_two_slots_of_a_cluster(open_sessions: OpenSessions, clu
     store = open_sessions(cluster.url)
     for number in range(20):
         store.open(replace(session(), id=f"{number:022}", owner=f"{{{number % 3}}}"), now=NOW)
-    assert len(store.of_owner("{1}", now=NOW)) == 7
+    assert len(store.list_by_owner("{1}", now=NOW)) == 7
     assert store.is_live(f"{1:022}", now=NOW)
-    decision = store.use(Use(f"{1:022}", "first", "second", NOW, GRACE, 1000, 5000))
+    decision = store.refresh(RefreshRequest(f"{1:022}", "first", "second", NOW, GRACE, 1000, 5000))
     assert decision == accepted("second", 1000)
     assert store.end(f"{1:022}", "{1}")
     assert len(store.end_all("{1}")) == 6
-    assert len(store.of_owner("{2}", now=NOW)) == 6
+    assert len(store.list_by_owner("{2}", now=NOW)) == 6
 
 
 def test_login_limit_holds_across_processes_in_the_same_redis(make_app: MakeApp, redis_url: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from flask_core_auth.sessions import Session, SessionStore
-from flask_core_auth.sessions.store import Decision, Use, Verdict, owner_of
+from flask_core_auth.sessions.store import Decision, RefreshRequest, Verdict
 
 NOW = float(int(time.time()))
 GRACE = 10
@@ -35,7 +35,7 @@ def use(
     store: SessionStore, jti: str, successor: str | None = None, *, after: float = 0, max_age: int = 5000
 ) -> Decision:
     """Use a refresh token so many seconds after the opening."""
-    return store.use(Use("a" * 22, jti, successor, NOW + after, GRACE, 1000, max_age))
+    return store.refresh(RefreshRequest("a" * 22, jti, successor, NOW + after, GRACE, 1000, max_age))
 
 
 def accepted(jti: str, expires_after: int) -> Decision:
@@ -45,7 +45,7 @@ def accepted(jti: str, expires_after: int) -> Decision:
 def test_session_is_kept_as_it_was_opened(store: SessionStore) -> None:
     opened = session(user_agent=None, address=None)
     store.open(opened, now=NOW)
-    assert store.of_owner("local admin", now=NOW) == [opened]
+    assert store.list_by_owner("local admin", now=NOW) == [opened]
     assert store.is_live(opened.id, now=NOW)
     assert not store.is_live("b" * 22, now=NOW)
 
@@ -55,11 +55,11 @@ def test_session_is_kept_as_it_was_opened(store: SessionStore) -> None:
     ["auth0|5f", "two words", " ", "Zoë 🦊 \u2028\n\t'\"\\", "{a}b", "x" * 20_000, "%s:\x7f", "null"],
 )
 def test_any_text_is_a_subject(store: SessionStore, subject: str) -> None:
-    owner = owner_of("tenant.example:8443", subject)
+    owner = f"tenant.example:8443 {subject}"
     opened = session(owner=owner, user_agent=subject[:256])
     store.open(opened, now=NOW)
     assert use(store, "first", "second").jti == "second"
-    (kept,) = store.of_owner(owner, now=NOW)
+    (kept,) = store.list_by_owner(owner, now=NOW)
     assert (kept.idp, kept.subject, kept.user_agent) == ("tenant.example:8443", subject, subject[:256])
     assert store.end(opened.id, owner)
 
@@ -68,7 +68,7 @@ def test_owners_differ_by_case_accents_and_who_vouches_for_them(store: SessionSt
     owners = ("local admin", "local Admin", "local ádmin", "local admin ", "host admin")
     for letter, owner in zip("abcde", owners, strict=True):
         store.open(session(letter, owner), now=NOW)
-    assert [kept.id[0] for kept in store.of_owner("local admin", now=NOW)] == ["a"]
+    assert [kept.id[0] for kept in store.list_by_owner("local admin", now=NOW)] == ["a"]
     assert store.end_all("local Admin") == ["b" * 22]
 
 
@@ -76,13 +76,13 @@ def test_use_without_a_successor_notes_when_and_changes_nothing_else(store: Sess
     opened = session()
     store.open(opened, now=NOW)
     assert use(store, "first", after=60.7) == accepted("first", 1000)
-    assert store.of_owner("local admin", now=NOW) == [replace(opened, last_used_at=int(NOW) + 60)]
+    assert store.list_by_owner("local admin", now=NOW) == [replace(opened, last_used_at=int(NOW) + 60)]
 
 
 def test_first_use_rotates_however_soon_it_comes(store: SessionStore) -> None:
     store.open(session(), now=NOW)
     assert use(store, "first", "second", after=0.25) == accepted("second", 1000)
-    kept = store.of_owner("local admin", now=NOW)[0]
+    kept = store.list_by_owner("local admin", now=NOW)[0]
     assert (kept.jti, kept.previous_jti) == ("second", "first")
     assert kept.rotated_at == pytest.approx(NOW + 0.25, abs=0.001)
 
@@ -91,8 +91,8 @@ def test_rotation_extends_the_session_by_a_lifetime(store: SessionStore) -> None
     store.open(session(), now=NOW)
     assert use(store, "first", "second", after=900) == accepted("second", 1900)
     assert store.is_live("a" * 22, now=NOW)
-    assert store.of_owner("local admin", now=NOW + 1899)[0].expires_at == int(NOW) + 1900
-    assert store.of_owner("local admin", now=NOW + 1900) == []
+    assert store.list_by_owner("local admin", now=NOW + 1899)[0].expires_at == int(NOW) + 1900
+    assert store.list_by_owner("local admin", now=NOW + 1900) == []
 
 
 def test_rotation_does_not_extend_the_session_past_its_greatest_age(store: SessionStore) -> None:
@@ -116,7 +116,7 @@ def test_token_in_force_does_not_rotate_again_within_the_grace(store: SessionSto
 
 def test_without_a_grace_every_use_rotates_and_what_was_spent_ends_the_session(store: SessionStore) -> None:
     def use_at_once(jti: str, successor: str) -> Decision:
-        return store.use(Use("a" * 22, jti, successor, NOW, 0, 1000, 5000))
+        return store.refresh(RefreshRequest("a" * 22, jti, successor, NOW, 0, 1000, 5000))
 
     store.open(session(), now=NOW)
     assert use_at_once("first", "second") == accepted("second", 1000)
@@ -182,7 +182,7 @@ def test_use_of_a_session_that_was_ended_does_not_bring_it_back(store: SessionSt
     assert store.end("a" * 22, "local admin")
     assert use(store, "first", "second") == GONE
     assert not store.is_live("a" * 22, now=NOW)
-    assert store.of_owner("local admin", now=NOW) == []
+    assert store.list_by_owner("local admin", now=NOW) == []
 
 
 def test_session_is_ended_once_and_by_its_owner_alone(store: SessionStore) -> None:
@@ -199,7 +199,7 @@ def test_all_sessions_of_an_owner_are_ended_and_no_other(store: SessionStore) ->
     store.open(session("d", "eve"), now=NOW)
     assert sorted(store.end_all("local admin")) == ["a" * 22, "b" * 22, "c" * 22]
     assert store.end_all("local admin") == []
-    assert store.of_owner("local admin", now=NOW) == []
+    assert store.list_by_owner("local admin", now=NOW) == []
     assert store.is_live("d" * 22, now=NOW)
 
 
@@ -207,14 +207,14 @@ def test_more_sessions_than_a_batch_are_all_ended(store: SessionStore) -> None:
     for number in range(501):
         store.open(replace(session(), id=f"{number:022}"), now=NOW)
     assert len(store.end_all("local admin")) == 501
-    assert store.of_owner("local admin", now=NOW) == []
+    assert store.list_by_owner("local admin", now=NOW) == []
 
 
 def test_sessions_are_listed_latest_used_first(store: SessionStore) -> None:
     store.open(session("a"), now=NOW)
     store.open(session("b", created_at=int(NOW) - 50, last_used_at=int(NOW) - 10), now=NOW)
     store.open(session("c", created_at=int(NOW) - 90, last_used_at=int(NOW) - 10), now=NOW)
-    assert [kept.id[0] for kept in store.of_owner("local admin", now=NOW)] == ["a", "b", "c"]
+    assert [kept.id[0] for kept in store.list_by_owner("local admin", now=NOW)] == ["a", "b", "c"]
     use(store, "first")
-    store.use(Use("c" * 22, "first", None, NOW + 5, GRACE, 1000, 5000))
-    assert [kept.id[0] for kept in store.of_owner("local admin", now=NOW)] == ["c", "a", "b"]
+    store.refresh(RefreshRequest("c" * 22, "first", None, NOW + 5, GRACE, 1000, 5000))
+    assert [kept.id[0] for kept in store.list_by_owner("local admin", now=NOW)] == ["c", "a", "b"]

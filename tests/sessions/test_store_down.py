@@ -125,7 +125,7 @@ def test_limits_of_a_call_are_less_than_a_second_in_all(
     for url in (sqlite_url, "postgresql+psycopg://test@127.0.0.1:1/test"):
         store = open_sessions(url)
         deadline = store._enter_process()
-        call = sql.CALL_TIMEOUT if deadline is None else deadline._seconds
+        call = sql.CALL_TIMEOUT_SECONDS if deadline is None else deadline._seconds
         assert 0 < call + store._engine.pool._timeout < 1
     arguments = open_sessions("redis://127.0.0.1:1")._client.connection_pool.connection_kwargs
     assert 0 < arguments["socket_connect_timeout"] + arguments["socket_timeout"] < 1

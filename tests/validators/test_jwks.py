@@ -384,7 +384,7 @@ def test_answer_that_drips_is_given_up_and_its_thread_ends(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(jwks, "TIMEOUT", 0.3)
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT_SECONDS", 0.3)
     tenant.drip = part
     slow(tenant, keys)
     assert gone(), "the server drips on"
@@ -396,7 +396,7 @@ def test_answer_that_drips_is_given_up_and_its_thread_ends(
 def test_answer_that_never_comes_is_given_up_and_its_thread_ends(
     keys: TenantKeys, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jwks, "TIMEOUT", 0.3)
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT_SECONDS", 0.3)
     tenant.answering.clear()
     slow(tenant, keys)
     assert gone()
@@ -405,7 +405,7 @@ def test_answer_that_never_comes_is_given_up_and_its_thread_ends(
 def test_handshake_that_never_ends_is_given_up_and_its_thread_ends(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jwks, "TIMEOUT", 0.3)
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         slow(tenant, TenantKeys(f"https://localhost:{silent.getsockname()[1]}/"))
         assert gone()
@@ -421,7 +421,7 @@ def test_name_that_does_not_resolve_in_time_is_given_up_and_its_thread_ends(
         resolve.wait(10)
         return getaddrinfo(*args, **options)
 
-    monkeypatch.setattr(jwks, "TIMEOUT", 0.3)
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT_SECONDS", 0.3)
     monkeypatch.setattr(socket, "getaddrinfo", resolver)
     slow(tenant, keys)
     resolve.set()
@@ -432,7 +432,7 @@ def test_name_that_does_not_resolve_in_time_is_given_up_and_its_thread_ends(
 def test_keys_in_hand_serve_when_the_renewal_drips(
     keys: TenantKeys, tenant: Tenant, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jwks, "TIMEOUT", 0.3)
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT_SECONDS", 0.3)
     keys.find("key-1", "RS256")
     tenant.drip = "body"
     clock.now += 600
@@ -444,11 +444,11 @@ def test_fetch_without_a_thread_is_given_up(
     keys: TenantKeys, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it is in a process that was forked off during a fetch."""
-    monkeypatch.setattr(jwks, "TIMEOUT", 0.1)
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT_SECONDS", 0.1)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", lambda thread: None)
         slow(tenant, keys)
-    monkeypatch.setattr(jwks, "TIMEOUT", 5)
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT_SECONDS", 5)
     assert keys.find("key-1", "RS256")
 
 
@@ -787,4 +787,4 @@ MEMBER = JSON | st.sampled_from(["sig", "verify", "RS256", "ES256", "AQAB", "AA"
     )
 )
 def test_no_key_spoils_the_others(jwk: dict[str, object]) -> None:
-    assert "good" in jwks.usable([jwk, public(GOOD)])
+    assert "good" in jwks.parse_keys([jwk, public(GOOD)])

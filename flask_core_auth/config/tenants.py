@@ -1,0 +1,180 @@
+"""Tenants: Auth0 tenants and other identity providers, in every form of ``API_AUTH_AUTH0_TENANTS``."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from ..identity import EVERY_SCOPE
+from ..localhost import is_loopback
+from .values import SettingError, parse_scopes, parse_sequence, parse_strings, reject_unknown_members
+
+#: The signature algorithms that a tenant may use: those of RFC 7518 and RFC 8037 with a public key.
+TENANT_ALGORITHMS = frozenset(
+    ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+)
+_DOMAIN = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Auth0Tenant:
+    """An Auth0 tenant, or another OpenID provider, whose access tokens log users in.
+
+    :param domain: the tenant's domain, with its port where it has one; also the tenant's name.
+    :param audience: the ``aud`` that its access tokens must carry.
+    :param clientid: the client that its access tokens must have been issued to; empty: any client.
+    :param users: the subjects that may log in; ``"*"`` stands for every subject of the tenant.
+    :param issuer: the ``iss`` that its access tokens must carry, compared character by character.
+    :param jwks_uri: the URL of its public keys.
+    :param algorithms: the signature algorithms that are accepted.
+    :param scopes: the scopes that are copied from the tenant's token, if it has them.
+    """
+
+    domain: str
+    audience: str
+    clientid: str
+    users: frozenset[str]
+    issuer: str
+    jwks_uri: str
+    algorithms: frozenset[str]
+    scopes: frozenset[str]
+
+    def admits(self, subject: str) -> bool:
+        """Tell whether ``subject`` is one of the tenant's users."""
+        return subject in self.users or "*" in self.users
+
+    def lists(self, subject: str) -> bool:
+        """Tell whether ``subject`` is one of the tenant's users by name.
+
+        A datarhei Core's token does not say who vouched for its subject. If ``"*"`` counted here, every
+        subject of that Core would belong to the tenant.
+        """
+        return subject in self.users - {"*"}
+
+
+def parse_tenants(value: object) -> tuple[Auth0Tenant, ...]:
+    """Parse ``API_AUTH_AUTH0_TENANTS``: a list, natively or as JSON, or the datarhei Core's string forms.
+
+    :raises SettingError: if a tenant cannot be used; the message names it.
+    """
+    elements: Sequence[object]
+    if isinstance(value, str) and not value.lstrip().startswith(("[", "{")):
+        # The Core's form: a comma-separated list of URLs or of base64 (which has no comma).
+        elements = [element.strip() for element in value.split(",") if element.strip()]
+    else:
+        elements = parse_sequence(value, "a list of tenants")
+    tenants = tuple(_parse_tenant(element, number) for number, element in enumerate(elements, 1))
+    for name in ("domain", "issuer"):
+        seen: set[str] = set()
+        for tenant in tenants:
+            if getattr(tenant, name) in seen:
+                raise SettingError(f"has two tenants with the {name} {getattr(tenant, name)!r}")
+            seen.add(getattr(tenant, name))
+    return tenants
+
+
+def insecure_urls(tenant: Auth0Tenant, *, local: bool) -> list[str]:
+    """Return the reasons why the URLs of a tenant are not secure: both must use https.
+
+    :param local: whether http to a loopback address is accepted, for development.
+    """
+    problems = ((name, _insecure(getattr(tenant, name), local=local)) for name in ("issuer", "jwks_uri"))
+    return [f"{tenant.domain}: {name} {problem}" for name, problem in problems if problem]
+
+
+def _insecure(url: str, *, local: bool) -> str | None:
+    try:
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        return "is not a valid URL"
+    if not host:
+        return "is not a valid URL"
+    if scheme == "https":
+        return None
+    if scheme == "http" and is_loopback(host):
+        return None if local else "uses http, which is for loopback in debug or testing only"
+    return "must use https"
+
+
+def _parse_tenant(element: object, number: int) -> Auth0Tenant:
+    place = f"tenant {number}"
+    if isinstance(element, str):
+        parse = _parse_url if element.startswith("auth0://") else _parse_base64
+        element = parse(element, place)
+    if not isinstance(element, Mapping):
+        raise SettingError(f"{place}: must be a mapping with domain, audience, clientid and users")
+    reject_unknown_members(element, Auth0Tenant.__slots__, place)
+    texts: dict[str, str] = {}
+    for name in ("domain", "audience", "clientid", "issuer", "jwks_uri"):
+        texts[name] = element.get(name) or ""
+        if not isinstance(texts[name], str):
+            raise SettingError(f"{place}: {name} must be a string, not {element[name]!r}")
+    domain = texts["domain"]
+    if not _DOMAIN.fullmatch(domain):
+        raise SettingError(
+            f"{place}: domain must be a host name without scheme and path, such as"
+            f" example.eu.auth0.com, not {domain!r}"
+        )
+    if not texts["audience"]:
+        raise SettingError(f"{domain}: audience is missing: the identifier of your API in the tenant")
+    if texts["audience"] == texts["clientid"]:
+        raise SettingError(
+            f"{domain}: audience and clientid are the same, so that ID tokens would pass as access"
+            " tokens; the audience is the identifier of your API"
+        )
+    try:
+        users = frozenset(parse_strings(element.get("users") or (), "users"))
+        algorithms = frozenset(parse_strings(element.get("algorithms") or ("RS256",), "algorithms"))
+        scopes = parse_scopes(element.get("scopes") or ())
+    except SettingError as problem:
+        raise SettingError(f"{domain}: {problem}") from None
+    if not algorithms <= TENANT_ALGORITHMS:
+        raise SettingError(
+            f"{domain}: algorithms may be {', '.join(sorted(TENANT_ALGORITHMS))}, not"
+            f" {', '.join(sorted(algorithms - TENANT_ALGORITHMS))}"
+        )
+    if EVERY_SCOPE in scopes:
+        raise SettingError(f"{domain}: scopes must be named one by one; '*' would hand out every scope")
+    return Auth0Tenant(
+        domain=domain,
+        audience=texts["audience"],
+        clientid=texts["clientid"],
+        users=users,
+        issuer=texts["issuer"] or f"https://{domain}/",
+        jwks_uri=texts["jwks_uri"] or f"https://{domain}/.well-known/jwks.json",
+        algorithms=algorithms,
+        scopes=scopes,
+    )
+
+
+def _parse_url(url: str, place: str) -> Mapping[str, object]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise SettingError(f"{place}: is not a valid URL") from None
+    clientid, _, domain = parts.netloc.rpartition("@")
+    query = parse_qs(parts.query)
+    return {
+        "domain": domain,
+        "audience": query.get("aud", [""])[0],
+        "clientid": unquote(clientid),
+        "users": query.get("user", []),
+    }
+
+
+def _parse_base64(text: str, place: str) -> Mapping[str, object]:
+    try:
+        element = json.loads(base64.b64decode(text, validate=True))
+    except (ValueError, RecursionError):  # binascii.Error is a ValueError
+        raise SettingError(
+            f"{place}: must be auth0://CLIENTID@DOMAIN?aud=AUDIENCE&user=SUBJECT, or a JSON object in"
+            " base64"
+        ) from None
+    if not isinstance(element, dict):
+        raise SettingError(f"{place}: holds no JSON object")
+    return element

@@ -1,0 +1,140 @@
+"""Grants: tokens for an admitted identity, and new tokens for a refresh token."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from flask import has_request_context, request
+
+from .errors import UnauthorizedError
+from .identity import Identity
+
+if t.TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .callbacks import Additions, HostCallbacks
+    from .identity import Admitted
+    from .sessions import Session, Sessions
+    from .tokens import Tokens, VerifiedToken
+    from .validators import Validators
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The result of a login or a refresh.
+
+    :param identity: the identity that the tokens stand for.
+    :param session: the ID of their session; None without sessions.
+    :param tokens: the tokens, by their names in the response.
+    """
+
+    identity: Identity
+    session: str | None
+    tokens: Mapping[str, str] = field(repr=False)
+
+
+class Grants:
+    """Issues tokens for admitted identities, and exchanges refresh tokens.
+
+    :param realm: the realm of the app, for challenges.
+    """
+
+    def __init__(
+        self,
+        realm: str,
+        *,
+        callbacks: HostCallbacks,
+        validators: Validators,
+        tokens: Tokens,
+        sessions: Sessions | None,
+    ) -> None:
+        self._realm = realm
+        self._callbacks = callbacks
+        self._validators = validators
+        self._tokens = tokens
+        self._sessions = sessions
+
+    def issue(self, admitted: Admitted, *, fresh: bool) -> Grant:
+        """Issue both tokens for an identity, and open their session if there are sessions.
+
+        :param admitted: the identity, and the digest of its credential.
+        :param fresh: whether a login has just succeeded.
+        :raises ServiceUnavailableError: if a callback of the app fails, a token would be too long, or the
+            session store is down.
+        """
+        identity = admitted.identity
+        additions = self._callbacks.additions(identity)
+        if self._sessions is None:
+            return Grant(identity, None, self._pair(admitted, additions, fresh=fresh))
+        session = self._sessions.new(
+            identity,
+            address=request.remote_addr if has_request_context() else None,
+            user_agent=request.user_agent.string if has_request_context() else None,
+        )
+        tokens = self._pair(admitted, additions, fresh=fresh, session=session)
+        # Last: if a token cannot be issued, no session is left without one.
+        self._sessions.open(session)
+        return Grant(identity, session.id, tokens)
+
+    def _pair(
+        self, admitted: Admitted, additions: Additions, *, fresh: bool, session: Session | None = None
+    ) -> dict[str, str]:
+        session_id = None if session is None else session.id
+        expires_at = None if session is None else session.expires_at
+        return {
+            "access_token": self._tokens.issue_access(
+                admitted.identity, additions, fresh=fresh, session=session_id, not_after=expires_at
+            ),
+            "refresh_token": self._tokens.issue_refresh(
+                admitted.identity,
+                additions,
+                credential=admitted.credential,
+                session=session_id,
+                jti=None if session is None else session.jti,
+                not_after=expires_at,
+            ),
+        }
+
+    def exchange(self, token: VerifiedToken) -> Grant:
+        """Exchange a refresh token for an access token, and with rotation for the next refresh token, too.
+
+        The app's callbacks, the validators and the app's additional claims come before the session store:
+        the step of the store cannot be undone if one of them rejects the token or fails.
+
+        :raises UnauthorizedError: if the token is no longer accepted.
+        :raises ServiceUnavailableError: if a callback of the app fails, a token would be too long, or the
+            session store is down.
+        """
+        claims = token.claims()
+        self._callbacks.check(token.header, claims)
+        admitted = self._validators.validate_again(token.identity, claims)
+        if admitted is None:
+            raise UnauthorizedError.invalid(self._realm)
+        identity, sessions = admitted.identity, self._sessions
+        additions = self._callbacks.additions(identity)
+        if sessions is None:
+            access_token = self._tokens.issue_access(identity, additions, fresh=False)
+            return Grant(identity, None, {"access_token": access_token})
+
+        session = claims.get("sid")
+        refreshed = sessions.refresh(session, claims["jti"], identity, address=request.remote_addr)
+        if refreshed is None:
+            raise UnauthorizedError.invalid(self._realm)
+        jti, expires_at = refreshed
+        tokens = {
+            "access_token": self._tokens.issue_access(
+                identity, additions, fresh=False, session=session, not_after=expires_at
+            )
+        }
+        if sessions.rotate:
+            tokens["refresh_token"] = self._tokens.issue_refresh(
+                # With the scopes of the token: a scope that the config takes away may come back.
+                token.identity,
+                additions,
+                credential=admitted.credential,
+                session=session,
+                jti=jti,
+                not_after=expires_at,
+            )
+        return Grant(identity, session, tokens)

@@ -1,0 +1,37 @@
+"""``GET <prefix>/login/refresh``: exchange a refresh token for a new access token."""
+
+from __future__ import annotations
+
+import logging
+import typing as t
+
+from flask import request
+from werkzeug.exceptions import MethodNotAllowed
+
+from ..errors import UnauthorizedError
+from ..protection import mark_exempt
+from ..signals import send, token_refreshed
+from ..state import State
+from ..transport import read_token, tokens_response
+
+if t.TYPE_CHECKING:
+    from flask import Response
+
+logger = logging.getLogger("flask_core_auth")
+
+
+@mark_exempt
+def refresh() -> Response:
+    """Exchange a refresh token for an access token, and with rotation for a new refresh token, too."""
+    if request.method == "HEAD":  # its response has no body: a rotated token would be lost
+        raise MethodNotAllowed(["GET", "OPTIONS"])
+    state = State.current()
+    sent = read_token(state.tokens, state.config.realm, "refresh", request.environ)
+    if sent is None:
+        raise UnauthorizedError.missing(state.config.realm)
+    token, _ = sent
+    grant = state.grants.exchange(token)
+    identity = grant.identity
+    logger.info("Refresh of %r (%s) from %s", identity.subject, identity.idp, request.remote_addr)
+    send(token_refreshed, subject=identity.subject, idp=identity.idp, session=grant.session)
+    return tokens_response(grant.tokens, cookies=state.config.cookies)
