@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flask import has_request_context, request
 
 from .errors import UnauthorizedError
-from .identity import Identity
+from .identity import Identity, intersect_scopes
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,7 +111,9 @@ class Grants:
         admitted = self._validators.validate_again(token.identity, claims)
         if admitted is None:
             raise UnauthorizedError.invalid(self._realm)
-        identity, sessions = admitted.identity, self._sessions
+        # Scopes of both the token and the config: a refresh never adds a scope.
+        scopes = intersect_scopes(token.identity.scopes, admitted.identity.scopes)
+        identity, sessions = replace(admitted.identity, scopes=scopes), self._sessions
         additions = self._callbacks.additions(identity)
         if sessions is None:
             access_token = self._tokens.issue_access(identity, additions, fresh=False)

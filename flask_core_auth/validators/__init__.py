@@ -7,10 +7,9 @@ of tenants in :mod:`.auth0`. This class knows which of them decides.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
 
 from ..errors import ForbiddenError
-from ..identity import Admitted, Identity, intersect_scopes
+from ..identity import Admitted, Identity
 from .local import LocalValidator
 
 if t.TYPE_CHECKING:
@@ -70,12 +69,11 @@ class Validators:
         return admitted
 
     def validate_again(self, identity: Identity, claims: t.Mapping[str, t.Any]) -> Admitted | None:
-        """Validate the identity of a refresh token: is it still allowed, and with which scopes?
+        """Validate the identity of a refresh token again: it may have been removed since the login.
 
         :param identity: the identity of the token.
         :param claims: the claims of the token.
-        :return: the identity with the scopes that both its token and the config grant; None if it is no
-            longer allowed.
+        :return: the identity with the scopes that the config allows now; None if it was removed.
         """
         subject, idp = t.cast(str, identity.subject), identity.idp
         is_core_token = "idp" not in claims
@@ -85,15 +83,11 @@ class Validators:
             # A Core's token has no digest. Local tokens of flask-core-auth carry one, so a missing one
             # counts as wrong.
             credential = None if is_core_token else (claims.get("cred") or "")
-            admitted = self._local.validate_again(subject, credential)
-            if admitted is None:
-                return None
-            scopes = intersect_scopes(identity.scopes, admitted.identity.scopes)
-            return Admitted(replace(identity, scopes=scopes), admitted.credential)
+            return self._local.validate_again(subject, credential)
         tenant = self._tenants.get(idp)
         if tenant is None or not tenant.admits(subject):
             return None
-        return Admitted(replace(identity, scopes=intersect_scopes(identity.scopes, tenant.scopes)))
+        return Admitted(Identity(subject, idp, tenant.scopes))
 
     def identify(self, subject: str) -> Identity:
         """Return the identity in a datarhei Core's token, which names only the subject (no ``idp``)."""
