@@ -76,7 +76,7 @@ class CoreAuth(Blueprint):
         setup = self.make_setup_state(app, options)
         add_routes(setup, config)
         sessions = _make_sessions(app, config)
-        manager = jwt_extended.make_manager(app, config, sessions, prefix=setup.url_prefix or "/")
+        manager = jwt_extended.ensure_manager(app, config, sessions, prefix=setup.url_prefix or "/")
         callbacks = HostCallbacks(
             manager, realm=config.realm, own_verification=jwt_extended.own_verification(manager)
         )

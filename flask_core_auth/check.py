@@ -182,8 +182,8 @@ def _warnings(app: Flask, state: State) -> Iterator[str]:
         yield "Nobody can log in: there is no user, no tenant and no password_verifier"
     if config.sessions is not None and not isinstance(state.callbacks.manager, CoreJWTManager):
         yield (
-            "The app has a JWTManager of its own, so jwt_required() does not ask for the session, and takes"
-            " tokens of one that has ended until they expire: use auth_required or protect()"
+            "The app has its own JWTManager, so jwt_required() does not look up the session: it accepts the"
+            " tokens of an ended session until they expire. Use auth_required or protect()"
         )
     if app.debug:
         return
@@ -221,7 +221,7 @@ def _open_views(app: Flask) -> Iterator[str]:
 
 
 def _behind_proxy_fix(wsgi_app: object) -> bool:
-    # By convention a middleware keeps what it wraps in one of these attributes.
+    # By convention, a middleware keeps the wrapped app in one of these attributes.
     seen: list[object] = []
     while wsgi_app is not None and wsgi_app not in seen:
         if isinstance(wsgi_app, ProxyFix):

@@ -56,10 +56,10 @@ def check(info: ScriptInfo, as_json: bool) -> None:
 @click.password_option(help="The password; without this option, a prompt asks for it twice.")
 def hash_password(method: str, password: str) -> None:
     """Hash a password, for API_AUTH_PASSWORD or API_AUTH_USERS."""
-    from .passwords import hash_password as hash_text
+    from . import passwords
 
     try:
-        click.echo(hash_text(password, method))
+        click.echo(passwords.hash_password(password, method))
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 

@@ -118,7 +118,7 @@ class InsufficientScopeError(ForbiddenError):
 
 
 class NotFoundError(AuthError, http.NotFound):
-    """404: the caller owns nothing of that ID."""
+    """404: the caller has no resource with this ID."""
 
 
 class ContentTooLargeError(AuthError, http.RequestEntityTooLarge):
@@ -144,7 +144,7 @@ class TooManyRequestsError(_RetryLaterError, http.TooManyRequests):
 
 
 class ServiceUnavailableError(_RetryLaterError, http.ServiceUnavailable):
-    """503: a service that the decision needs is down; the credentials were neither accepted nor rejected.
+    """503: the decision cannot be made now: a store, a tenant or the app's own code failed.
 
     :param retry_after: seconds after which another attempt makes sense.
     """

@@ -99,8 +99,8 @@ class Grants:
     def exchange(self, token: VerifiedToken) -> Grant:
         """Exchange a refresh token for an access token, and with rotation for the next refresh token, too.
 
-        The app's callbacks, the validators and the app's additional claims come before the session store:
-        the step of the store cannot be undone if one of them rejects the token or fails.
+        The session store comes last, because its step cannot be undone. The app's callbacks, the validators
+        and the app's additional claims may still reject the token or fail.
 
         :raises UnauthorizedError: if the token is no longer accepted.
         :raises ServiceUnavailableError: if a callback of the app fails, a token would be too long, or the
@@ -114,13 +114,16 @@ class Grants:
         # Scopes of both the token and the config: a refresh never adds a scope.
         scopes = intersect_scopes(token.identity.scopes, admitted.identity.scopes)
         identity, sessions = replace(admitted.identity, scopes=scopes), self._sessions
+        session: t.Any = claims.get("sid")
+        jti: t.Any = claims["jti"]
+        if sessions is not None and not sessions.can_refresh(session, jti):
+            raise UnauthorizedError.invalid(self._realm)
         additions = self._callbacks.additions(identity)
         if sessions is None:
             access_token = self._tokens.issue_access(identity, additions, fresh=False)
             return Grant(identity, None, {"access_token": access_token})
 
-        session = claims.get("sid")
-        refreshed = sessions.refresh(session, claims["jti"], identity, address=request.remote_addr)
+        refreshed = sessions.refresh(session, jti, identity, address=request.remote_addr)
         if refreshed is None:
             raise UnauthorizedError.invalid(self._realm)
         jti, expires_at = refreshed
@@ -131,7 +134,8 @@ class Grants:
         }
         if sessions.rotate:
             tokens["refresh_token"] = self._tokens.issue_refresh(
-                # With the scopes of the token: a scope that the config takes away may come back.
+                # With the scopes of the old token: if the config removes a scope and restores it, it is
+                # back.
                 token.identity,
                 additions,
                 credential=admitted.credential,

@@ -1,5 +1,4 @@
-"""Life beside flask-jwt-extended: a JWTManager for an app that has none, and checks of the app's settings
-of flask-jwt-extended."""
+"""The JWTManager of an app that has none, and checks of the app's flask-jwt-extended settings."""
 
 from __future__ import annotations
 
@@ -75,8 +74,9 @@ class CoreJWTManager(JWTManager):
     def verify_claims(self, header: Mapping[str, t.Any], claims: Mapping[str, t.Any]) -> bool:
         """Verify the claims that flask-jwt-extended does not check.
 
-        Otherwise a Core's refresh token, which has no ``type``, would pass as an access token, and a token
-        without ``exp`` would never expire."""
+        Without these checks, a Core's refresh token, which has no ``type``, would pass as an access token,
+        and a token without ``exp`` would never expire.
+        """
         expires = claims.get("exp")
         return (
             jws.is_time(expires)
@@ -115,10 +115,10 @@ def _respond(error: UnauthorizedError) -> ResponseReturnValue:
     return current_app.handle_user_exception(error)
 
 
-def make_manager(app: Flask, config: AuthConfig, sessions: Sessions | None, *, prefix: str) -> JWTManager:
-    """Return the app's JWTManager; make one if the app has none.
+def ensure_manager(app: Flask, config: AuthConfig, sessions: Sessions | None, *, prefix: str) -> JWTManager:
+    """Return the app's JWTManager. If the app has none, make one, with secure defaults of its settings.
 
-    :param prefix: the URL prefix of the blueprint. The refresh cookie is sent nowhere else.
+    :param prefix: the URL prefix of the blueprint, the path of the refresh cookie.
     """
     manager: JWTManager | None = app.extensions.get("flask-jwt-extended")
     if manager is not None:
@@ -137,8 +137,10 @@ def make_manager(app: Flask, config: AuthConfig, sessions: Sessions | None, *, p
 
 
 def own_verification(manager: JWTManager) -> Callable[..., bool]:
-    """Return the token verification that a manager has without the app's: its own, or flask-jwt-extended's
-    default. :class:`.Tokens` has checked the same already."""
+    """Return the verification callback that the manager has unless the app sets one.
+
+    It need not be called: :class:`.Tokens` has made the same checks.
+    """
     if isinstance(manager, CoreJWTManager):
         return t.cast("Callable[..., bool]", manager._token_verification_callback)
     return t.cast("Callable[..., bool]", default_token_verification_callback)

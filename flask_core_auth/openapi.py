@@ -24,13 +24,13 @@ _JWT = {
     "examples": ["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhZG1pbiJ9.c2lnbmF0dXJl"],
 }
 _MEANINGS = {
-    400: "The request is not what this route takes",
+    400: "The request is not valid for this route",
     401: "No token, or one that is not accepted here",
     403: "The credentials are not admitted",
     404: "No such session of the caller's",
     413: "The body is larger than 16 KiB",
     429: "Too many failed logins",
-    503: "A service that the decision needs is down",
+    503: "The decision cannot be made now",
 }
 _PHRASES = {
     400: ("Bad Request", "The field password is missing"),
@@ -67,12 +67,12 @@ def spec(app: Flask) -> Document:
         "info": {
             "title": "Login",
             "version": "1",
-            "description": "Log in with a user name and a password, or with an Auth0 access token.",
+            "description": "Log in with a username and a password, or with an Auth0 access token.",
         },
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": copy.deepcopy(_SCHEMAS),
-            "responses": {_name(status): _refusal(status) for status in _MEANINGS},
+            "responses": {_name(status): _error_response(status) for status in _MEANINGS},
             "securitySchemes": _security_schemes(app, state.config),
         },
     }
@@ -82,7 +82,7 @@ def _name(status: int) -> str:
     return f"CoreAuth{status}"
 
 
-def _refusal(status: int) -> Document:
+def _error_response(status: int) -> Document:
     phrase, detail = _PHRASES[status]
     headers: Document = {}
     if status in (429, 503):
@@ -109,7 +109,7 @@ def _refusal(status: int) -> Document:
     }
 
 
-def _refusals(*statuses: int) -> Document:
+def _error_responses(*statuses: int) -> Document:
     return {str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in statuses}
 
 
@@ -146,7 +146,7 @@ def _login(config: AuthConfig) -> Document:
     return {
         "operationId": "coreAuthLogin",
         "summary": "Log in",
-        "description": "With a user name and a password. With an Auth0 access token no body is needed.",
+        "description": "With a username and a password. With an Auth0 access token no body is needed.",
         "tags": ["login"],
         "security": security,
         "requestBody": {
@@ -157,7 +157,7 @@ def _login(config: AuthConfig) -> Document:
         },
         "responses": {
             **_tokens_success("Logged in", "CoreAuthTokens"),
-            **_refusals(400, 403, 413, 429, 503),
+            **_error_responses(400, 403, 413, 429, 503),
         },
     }
 
@@ -173,7 +173,7 @@ def _refresh(config: AuthConfig) -> Document:
                 "Refreshed",
                 "CoreAuthTokens" if config.refresh_rotation else "CoreAuthAccessToken",
             ),
-            **_refusals(401, 503),
+            **_error_responses(401, 503),
         },
     }
 
@@ -209,7 +209,7 @@ def _logout(config: AuthConfig) -> Document:
         "summary": "End the session",
         "tags": ["sessions"],
         "security": _security(config, "Access", "Refresh"),
-        "responses": {"204": {"description": "Ended"}, **_refusals(401, 503)},
+        "responses": {"204": {"description": "Ended"}, **_error_responses(401, 503)},
     }
 
 
@@ -221,7 +221,7 @@ def _list_sessions(config: AuthConfig) -> Document:
         "security": _security(config, "Access"),
         "responses": {
             **_success("All of the caller's", "CoreAuthSessions"),
-            **_refusals(401, 503),
+            **_error_responses(401, 503),
         },
     }
 
@@ -232,7 +232,7 @@ def _end_sessions(config: AuthConfig) -> Document:
         "summary": "End all sessions of the caller",
         "tags": ["sessions"],
         "security": _security(config, "Access"),
-        "responses": {"204": {"description": "Ended"}, **_refusals(401, 503)},
+        "responses": {"204": {"description": "Ended"}, **_error_responses(401, 503)},
     }
 
 
@@ -245,7 +245,7 @@ def _end_session(config: AuthConfig) -> Document:
         "parameters": [
             {"name": "session_id", "in": "path", "required": True, "schema": {"type": "string"}}
         ],
-        "responses": {"204": {"description": "Ended"}, **_refusals(401, 404, 503)},
+        "responses": {"204": {"description": "Ended"}, **_error_responses(401, 404, 503)},
     }
 
 

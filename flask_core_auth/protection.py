@@ -128,8 +128,8 @@ def auth_exempt(view: ViewT) -> ViewT:
 def mark_exempt(view: ViewT) -> ViewT:
     """Exempt a view of flask-core-auth's own, which reads its tokens itself.
 
-    This needs no wrapper, unlike :func:`auth_exempt`: an app may register the function inside a second
-    time, and expect it to be protected there.
+    The mark is set on the view itself. :func:`auth_exempt` wraps the app's view instead: the app may also
+    register the unwrapped function, which must stay protected.
     """
     setattr(view, EXEMPT_MARK, True)
     return view
@@ -148,7 +148,7 @@ def authorize_request() -> None:
 def authorize(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
     """Authorize the current request, or raise. This is the hot path.
 
-    The parameters are the same as those of :func:`.auth_required`.
+    The parameters have the same meaning as in :func:`.auth_required`.
     """
     # Each access through a proxy costs as much as the look-up of a remembered token, so each proxy is
     # resolved once.

@@ -16,7 +16,6 @@ from flask_jwt_extended.config import config as jwt_settings
 from flask_jwt_extended.tokens import _encode_jwt
 
 from . import jws
-from .callbacks import CALLBACK_RETRY_AFTER_SECONDS
 from .errors import ServiceUnavailableError, UnauthorizedError
 from .identity import Identity, is_subject
 
@@ -31,6 +30,8 @@ logger = logging.getLogger("flask_core_auth")
 
 TokenUse = t.Literal["access", "refresh"]
 
+#: The Retry-After of a response if a token would be too long: the app's additional claims may change.
+TOO_LONG_RETRY_AFTER_SECONDS = 5
 #: Maximum number of remembered access tokens; past it, the oldest are forgotten.
 REMEMBERED_TOKENS = 4096
 #: Maximum length of a remembered token, in bytes. A usual token of 400 bytes takes 3 KiB with its claims
@@ -180,16 +181,15 @@ class Tokens:
                 len(token),
             )
             raise ServiceUnavailableError(
-                "The token would be too long", retry_after=CALLBACK_RETRY_AFTER_SECONDS
+                "The token would be too long", retry_after=TOO_LONG_RETRY_AFTER_SECONDS
             )
         return token
 
     def recall(self, authorization: str | None) -> VerifiedToken | None:
         """Return the access token of an ``Authorization`` header, if it was verified before.
 
-        Its expiry is checked here. The app's callbacks and its session may also change between two
-        requests;
-        :func:`.check_active` asks them. Its signature and its claims cannot change.
+        The expiry is checked here. :func:`.check_active` checks the session and calls the app's callbacks:
+        their results may also change between two requests. The signature and the claims cannot change.
         """
         token = self._remembered.get(authorization)
         return token if token is not None and token.expires > time.time() else None
@@ -224,7 +224,7 @@ class Tokens:
             signed = jws.parse(token)
             if signed.header.get("alg") != "HS256":
                 raise self._invalid("it is not signed with HS256")
-            if not jws.is_signed_with(signed, self._secrets):
+            if not jws.has_hs256_signature(signed, self._secrets):
                 raise self._invalid("it is not signed with one of the configured secrets")
             claims = jws.load_object(signed.payload)
         except (jws.MalformedTokenError, ValueError, RecursionError):
@@ -242,12 +242,12 @@ class Tokens:
                 raise self._invalid(f"it is not valid yet ({name})")
         if claims.get("iss") != self._realm:
             raise self._invalid("it is of another realm (iss)")
-        if self._audience is not None and not _is_for(self._audience, claims.get("aud")):
+        if self._audience is not None and not _accepts_audience(self._audience, claims.get("aud")):
             raise self._invalid("it is for another audience (aud)")
         if not is_subject(claims.get("sub")):
             raise self._invalid("it has no subject (sub)")
         if claims.get("usefor") != use or claims.get("type", use) != use:
-            raise self._invalid(f"it is not an {use} token of this app (usefor)")
+            raise self._invalid(f"it is no {use} token of this app (usefor)")
         try:
             identity = self._identity(claims)
         except ValueError:  # Identity rejects the value of the scope claim
@@ -282,7 +282,7 @@ def _identity_of(subject: str, idp: str, scope: str) -> Identity:
     return Identity(subject, idp, frozenset(scope.split()))
 
 
-def _is_for(accepted: frozenset[str], audience: object) -> bool:
+def _accepts_audience(accepted: frozenset[str], audience: object) -> bool:
     # RFC 7519, 4.1.3: one string, or several.
     named = audience if isinstance(audience, list) else [audience]
     return any(isinstance(name, str) and name in accepted for name in named)

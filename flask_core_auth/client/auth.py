@@ -107,7 +107,8 @@ class CoreTokenAuth(httpx2.Auth):
 
     @property
     def spent(self) -> bool:
-        """Whether both tokens have expired, as far as the clock can tell, and new ones can be obtained."""
+        """Whether neither token can be used any longer, as far as the clock can tell, so new ones are
+        needed."""
         return self._renewable and self._tokens.spent(time.monotonic(), time.time())
 
     def sync_auth_flow(self, request: httpx2.Request) -> t.Generator[httpx2.Request, httpx2.Response, None]:
@@ -152,8 +153,8 @@ class CoreTokenAuth(httpx2.Auth):
     def sync_renewal_flow(
         self, tokens: ActiveTokens | None = None
     ) -> t.Generator[httpx2.Request, httpx2.Response, None]:
-        """Obtain new tokens in place of ``tokens``, by default of those in use. Another thread's result is
-        shared.
+        """Replace ``tokens``, by default the tokens in use. If another thread replaces them, share its
+        result.
 
         Yields requests, as an auth flow does. The caller must not follow their redirects.
         """

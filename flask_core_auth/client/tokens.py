@@ -67,7 +67,7 @@ class ActiveTokens:
         return not self.access_token or now >= self.renew_at
 
     def spent(self, now: float, wall: float) -> bool:
-        """Tell whether both tokens have expired, as far as the clocks can tell."""
+        """Tell whether neither token can be used any longer, as far as the clocks can tell."""
         expires = _number(_claims(self.refresh_token), "exp")
         return self.due(now) and (not self.refresh_token or (expires is not None and wall >= expires))
 

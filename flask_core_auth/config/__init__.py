@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ..errors import ConfigError
 from ..identity import EVERY_SCOPE
 from .settings import SETTINGS
-from .tenants import Auth0Tenant, insecure_urls
+from .tenants import Auth0Tenant, url_problems
 from .users import LocalUser
 from .values import GENERATE_ADVICE, SettingError
 
@@ -143,7 +143,7 @@ def _contradictions(values: Mapping[str, t.Any], app: Flask) -> t.Iterator[tuple
     if values["API_AUTH_AUTH0_ENABLE"] and not tenants:
         yield "API_AUTH_AUTH0_TENANTS", "names no tenant, but API_AUTH_AUTH0_ENABLE is true"
     for tenant in tenants:
-        for problem in insecure_urls(tenant, local=app.debug or app.testing):
+        for problem in url_problems(tenant, local=app.debug or app.testing):
             yield "API_AUTH_AUTH0_TENANTS", problem
     if not values["API_AUTH_SESSIONS"]:
         if values["API_AUTH_REFRESH_ROTATION"]:

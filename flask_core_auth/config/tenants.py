@@ -13,7 +13,7 @@ from ..identity import EVERY_SCOPE
 from ..localhost import is_loopback
 from .values import SettingError, parse_scopes, parse_sequence, parse_strings, reject_unknown_members
 
-#: The signature algorithms that a tenant may use: those of RFC 7518 and RFC 8037 with a public key.
+#: Signature algorithms that a tenant may use: the public-key algorithms of RFC 7518 and RFC 8037.
 TENANT_ALGORITHMS = frozenset(
     ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 )
@@ -77,16 +77,16 @@ def parse_tenants(value: object) -> tuple[Auth0Tenant, ...]:
     return tenants
 
 
-def insecure_urls(tenant: Auth0Tenant, *, local: bool) -> list[str]:
-    """Return the reasons why the URLs of a tenant are not secure: both must use https.
+def url_problems(tenant: Auth0Tenant, *, local: bool) -> list[str]:
+    """Return the problems of a tenant's URLs: each must be valid and use https.
 
     :param local: whether http to a loopback address is accepted, for development.
     """
-    problems = ((name, _insecure(getattr(tenant, name), local=local)) for name in ("issuer", "jwks_uri"))
+    problems = ((name, _url_problem(getattr(tenant, name), local=local)) for name in ("issuer", "jwks_uri"))
     return [f"{tenant.domain}: {name} {problem}" for name, problem in problems if problem]
 
 
-def _insecure(url: str, *, local: bool) -> str | None:
+def _url_problem(url: str, *, local: bool) -> str | None:
     try:
         parts = urlsplit(url)
         scheme, host, _ = parts.scheme, parts.hostname, parts.port

@@ -6,7 +6,6 @@ import json
 import logging
 import typing as t
 from dataclasses import dataclass, field
-from functools import partial
 
 from flask import request
 from werkzeug.exceptions import Forbidden, Unauthorized
@@ -58,15 +57,16 @@ def _validate(state: State) -> Admitted:
         bearer = bearer_token(request.environ.get("HTTP_AUTHORIZATION"))
     except MalformedBearerError as error:
         bearer, malformed = None, str(error)
-    token = None if bearer is None else state.validators.find_tenant(bearer)
+    token = None if bearer is None else state.validators.find_tenant_token(bearer)
     if bearer is not None and token is not None:
         return _limited(state, bearer, token.validate)
     if body:
         sent = parse_credentials(body, request.mimetype)
+        # Not partial(): its repr() would show the password to error reporters that record local variables.
         return _limited(
             state,
             sent.username,
-            partial(state.validators.validate_password, sent.username, sent.password),
+            lambda: state.validators.validate_password(sent.username, sent.password),
             username=sent.username,
         )
     if bearer is not None:

@@ -12,14 +12,14 @@ import uuid
 
 from ..errors import ServiceUnavailableError
 from ..signals import logged_out, refresh_reused, send
-from .store import Decision, RefreshRequest, Session, SessionStore, StoreDownError, Verdict
+from .store import RefreshRequest, Session, SessionStore, StoreDownError, Verdict
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..identity import Identity
 
-__all__ = ["Decision", "Session", "SessionStore", "Sessions", "is_session_id", "open_store"]
+__all__ = ["Session", "SessionStore", "Sessions", "open_store"]
 
 logger = logging.getLogger("flask_core_auth")
 
@@ -119,7 +119,7 @@ class Sessions:
         self._ask(lambda: self._store.open(session, now=time.time()))
 
     def refresh(
-        self, session_id: object, jti: object, identity: Identity, *, address: str | None
+        self, session_id: str, jti: str, identity: Identity, *, address: str | None
     ) -> tuple[str, int] | None:
         """Use a refresh token: rotate it, or end its session if it was rotated before.
 
@@ -131,8 +131,6 @@ class Sessions:
             epoch; None if the token is not accepted.
         :raises ServiceUnavailableError: if the store is down.
         """
-        if not is_session_id(session_id) or not isinstance(jti, str):
-            return None
         request = RefreshRequest(
             session=session_id,
             jti=jti,
@@ -153,6 +151,11 @@ class Sessions:
             )
             send(refresh_reused, subject=identity.subject, idp=identity.idp, session=session_id)
         return (decision.jti, decision.expires_at) if decision.verdict is Verdict.ACCEPTED else None
+
+    def can_refresh(self, session_id: object, jti: object) -> bool:
+        """Tell whether the claims of a refresh token have the form of a session's. The store is not
+        asked."""
+        return is_session_id(session_id) and isinstance(jti, str)
 
     def is_live(self, session_id: object) -> bool:
         """Tell whether a session exists and has not expired.

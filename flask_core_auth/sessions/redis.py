@@ -103,8 +103,8 @@ class RedisStore:
 
     def open(self, session: Session, *, now: float) -> None:
         def call() -> None:
-            # The index comes second. If it fails, the login fails too: no token exists of a session that
-            # revoke() would not find.
+            # The index comes second. If it fails, the login fails too: no client has a token of a session
+            # that revoke() cannot find.
             seconds = math.ceil(session.expires_at - now)
             self._client.set(_session_key(session.id), _dump(session), ex=seconds)
             self._index([_index_key(session.owner)], [session.id, session.expires_at, repr(now), ""])

@@ -45,8 +45,8 @@ class Validators:
         """Whether anybody can log in at all."""
         return self.has_passwords or self._auth0 is not None
 
-    def find_tenant(self, bearer: str) -> TenantToken | None:
-        """Return the tenant that a bearer token names, with the parsed token; None if no tenant matches.
+    def find_tenant_token(self, bearer: str) -> TenantToken | None:
+        """Parse a bearer token, and return it with the tenant that it names; None if no tenant matches.
 
         The token's signature is not verified yet.
         """

@@ -40,8 +40,8 @@ class UnverifiedToken:
     :param claims: its payload.
     """
 
-    parsed: jws.ParsedToken
-    claims: Mapping[str, t.Any]
+    parsed: jws.ParsedToken = field(repr=False)
+    claims: Mapping[str, t.Any] = field(repr=False)
 
 
 def parse_token(token: str) -> UnverifiedToken:
@@ -106,6 +106,8 @@ class Auth0Validator(BearerTokenValidator):
     def authenticate_token(self, token_string: str) -> SignedToken:
         """Parse a token and verify its signature, for Authlib's resource protector.
 
+        The payload is parsed first, so its error comes before an error of the signature.
+
         :raises ForbiddenError: if it is not valid.
         :raises ServiceUnavailableError: if the tenant's keys cannot be fetched.
         """
@@ -160,7 +162,7 @@ class Auth0Validator(BearerTokenValidator):
             raise ForbiddenError("The token is of another issuer (iss)")
         if "aud" not in claims:
             raise ForbiddenError("The token has no audience (aud)")
-        if not _is_for(self.tenant.audience, claims["aud"]):
+        if not _names_audience(claims["aud"], self.tenant.audience):
             raise ForbiddenError("The token is for another audience (aud)")
         if "exp" not in claims:
             raise ForbiddenError("The token has no expiry (exp)")
@@ -236,7 +238,7 @@ class Auth0Validators:
         return None if validator is None else TenantToken(validator, parsed)
 
 
-def _is_for(audience: str, aud: object) -> bool:
+def _names_audience(aud: object, audience: str) -> bool:
     # RFC 7519, 4.1.3: one string, or several.
     if isinstance(aud, list):
         return audience in aud and all(isinstance(element, str) for element in aud)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
+import typing as t
 import uuid
 from collections.abc import Callable
 
@@ -15,6 +16,8 @@ from flask_jwt_extended import jwt_required
 from flask_core_auth import CoreAuth
 from flask_core_auth.errors import UnauthorizedError
 
+from ..forge import claims as forged
+from ..forge import forge
 from .app import SECRET, bearer, claims, login, make_session_app, refresh
 from .conftest import Clock
 
@@ -448,3 +451,17 @@ def test_each_security_event_is_one_line_without_a_secret(
         lines, ["correct horse", "wrong guess", *tokens.values(), *rotated.values(), SECRET, "\n"]
     ):
         assert secret not in line
+
+
+def test_refresh_token_from_before_the_sessions_is_rejected_before_the_app_is_asked_for_claims(
+    app: Flask,
+) -> None:
+    called = []
+
+    def fail(subject: str) -> t.NoReturn:
+        called.append(subject)
+        raise RuntimeError("no claims")
+
+    app.extensions["flask-jwt-extended"].additional_claims_loader(fail)
+    assert refresh(app.test_client(), forge(forged("refresh"), secret=SECRET)).status_code == 401
+    assert called == []
