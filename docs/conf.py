@@ -11,7 +11,7 @@ import flask_core_auth
 
 project = "flask-core-auth"
 author = "the flask-core-auth authors"
-copyright = author  # noqa: A001  # the name is Sphinx's
+copyright = author  # noqa: A001  # Sphinx prescribes the name
 release = version = flask_core_auth.__version__
 
 extensions = [
@@ -25,7 +25,7 @@ extensions = [
 exclude_patterns = ["_build"]
 
 autodoc_member_order = "bysource"
-# As it is written: what a default evaluates to may be this machine's environment.
+# Show defaults as source code: their values may come from the environment of this machine.
 autodoc_preserve_defaults = True
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -34,14 +34,14 @@ python_use_unqualified_type_names = True
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-# Every cross-reference must lead somewhere, except those to what other projects document.
+# Every cross-reference must resolve, except references to the documentation of other projects.
 nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(flask|werkzeug|collections|joserfc|httpx2|t|flask_core_auth\.client\.options)\..*"),
     (r"py:class", r"Config|Flask|Document|Mapping\[str|flask_core_auth\..*\.(View|Verifier)T"),
 ]
 
-# What is in code and messages stays as it is typed.
+# Typographic quotes would change code and messages.
 smartquotes = False
 
 html_theme = "flask"
@@ -49,5 +49,5 @@ html_title = "flask-core-auth"
 html_show_copyright = False
 html_show_sourcelink = False
 html_sidebars = {"**": ["localtoc.html", "relations.html", "searchbox.html"]}
-# The banner would ask a package index for the newest version, from the reader's browser.
+# The banner would make the reader's browser ask a package index for the newest version.
 version_banner = False

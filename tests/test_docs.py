@@ -1,20 +1,21 @@
-"""The README and the documentation are true: every code block in them runs, page by page, in order.
+"""Run the code blocks of the README and the documentation, page by page, in order.
 
-What a block is checked by stands with it in the page:
+The page itself says how each block is checked:
 
 - ``python`` runs in the namespace of its page; after ``<!-- raises ERROR -->`` it must raise that error.
-- A block with a caption, or after ``<!-- file NAME -->``, is a file: it is written, for others to use.
-- ``sh`` runs command by command. What serves (``flask run``, ``gunicorn``) goes on until the end of the
-  page. A comment after a command says what comes of it: a status (``# 401``, for ``curl -i``), an exit
-  status (``# exits with 1``), or JSON (``# {"access_token": "..."}``).
-- ``text`` is the output of the block before it; ``...`` stands for anything.
+- A block with a caption, or after ``<!-- file NAME -->``, is written to a file, which other blocks use.
+- ``sh`` runs command by command. Servers (``flask run``, ``gunicorn``) run until the end of the page.
+  A comment after a command names its result: a status (``# 401``, for ``curl -i``), an exit status
+  (``# exits with 1``), or JSON (``# {"access_token": "..."}``).
+- ``text`` is the output of the block before it; ``...`` stands for any text.
 - ``json`` must be JSON.
-- ``diff`` is two programs: the one before and the one after run, each in a namespace of its own.
-- ``<!-- test ... -->``, which no reader sees, runs as ``python``: it sets up what a page takes for granted,
-  and checks what it claims. It finds the block before it in ``shown``, its output in ``output``, the page
-  itself in ``page``, and the two programs of a diff in ``before`` and ``after``.
+- ``diff`` holds two programs, before and after the change. Each runs in its own namespace.
+- ``<!-- test ... -->`` is hidden from readers and runs as ``python``: it prepares the objects that a page
+  uses, and checks the claims of the page. ``shown`` is the code of the block before, ``output`` its output,
+  ``page`` the text of the page, and ``before`` and ``after`` are the two programs of a diff. ``ports`` maps
+  each port in a page to the free port that replaces it. For clocks, see :func:`move_clocks_by_sleep`.
 
-Other languages, such as nginx's, do not run, and must be named in :data:`SHOWN_ONLY`.
+Blocks in other languages, such as nginx's, do not run. :data:`SHOWN_ONLY` lists these languages.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import types
 import typing as t
@@ -50,20 +52,20 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 SHOWN_ONLY = {"nginx", "ini", "none", "js"}
-#: Those that pages name, for flask, gunicorn and the example app, are replaced by ones that are free.
+#: The ports in the pages, for flask, gunicorn and the example app. Free ports replace them.
 PORTS = (5000, 8000, 8080)
-READY = 20
-CANARY = "the-value-of-a-variable-of-the-machine"
+START_SECONDS = 60
+CANARY = "value-of-an-environment-variable"
 
 
 @dataclass(frozen=True)
 class Block:
     """One block of a page.
 
-    :param language: of the fence, or "test" for a comment.
-    :param line: where its first line of code is.
-    :param file: which file it is.
-    :param raises: which error it must raise.
+    :param language: the language of the fence, or "test" for a comment.
+    :param line: number of the first line of code.
+    :param file: name of the file that the block is written to.
+    :param raises: name of the error that the block must raise.
     """
 
     language: str
@@ -85,7 +87,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
             yield Block("test", body, number + 1)
         elif match := re.fullmatch(r"<!-- (file|raises) (\S+) -->", line):
             file, raises = (match[2], None) if match[1] == "file" else (None, match[2])
-        elif line == "```{eval-rst}":  # for Sphinx, which the build is tested with
+        elif line == "```{eval-rst}":  # code for Sphinx: the build tests it
             _until(lines, "```")
         elif match := FENCE.match(line):
             body = _until(lines, "```")
@@ -94,8 +96,8 @@ def blocks_of(page: Path) -> Iterator[Block]:
             yield Block(match[1], body, number + 1, file, raises)
             file = raises = None
         else:
-            assert "```" not in line, f"{page.name}:{number}: a fence that is not understood"
-            assert not line.startswith("<!--"), f"{page.name}:{number}: a comment that is not understood"
+            assert "```" not in line, f"{page.name}:{number}: unknown form of a fence"
+            assert not line.startswith("<!--"), f"{page.name}:{number}: unknown form of a comment"
 
 
 def _until(lines: Iterator[tuple[int, str]], end: str) -> str:
@@ -104,11 +106,11 @@ def _until(lines: Iterator[tuple[int, str]], end: str) -> str:
         if line == end:
             return "".join(f"{line}\n" for line in body)
         body.append(line)
-    raise AssertionError(f"no {end} at the end of a block")
+    raise AssertionError(f"a block has no end: {end} is missing")
 
 
 class Page:
-    """Runs the blocks of one page, in the current directory."""
+    """Run the blocks of one page, in the current directory."""
 
     def __init__(self, path: Path, directory: Path) -> None:
         self.path = path
@@ -119,6 +121,7 @@ class Page:
             "__name__": "__main__",
             "page": path.read_text(),
             "ports": self.ports,
+            "move_clocks_by_sleep": move_clocks_by_sleep,
         }
         self.servers: list[subprocess.Popen[bytes]] = []
 
@@ -148,11 +151,11 @@ class Page:
         elif block.language == "text":
             flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
             same = doctest.OutputChecker().check_output(block.code, self.output, flags)
-            assert same, f"shown is\n{block.code}\nbut the output is\n{self.output}"
+            assert same, f"the page shows\n{block.code}\nbut the output is\n{self.output}"
         elif block.language == "json":
             json.loads(block.code)
         else:
-            assert block.language in SHOWN_ONLY, f"nothing is known about {block.language!r}"
+            assert block.language in SHOWN_ONLY, f"unknown language {block.language!r}"
         if block.language != "test":
             self.namespace.update(shown=block.code, output=self.output)
 
@@ -161,13 +164,13 @@ class Page:
             if block.raises is None:
                 self._python(block, namespace)
                 return output.getvalue()
-            with pytest.raises(Exception) as raised:  # noqa: PT011  # its name is checked
+            with pytest.raises(Exception) as raised:  # noqa: PT011  # the name is compared below
                 self._python(block, namespace)
         assert raised.type.__name__ == block.raises
         return f"{output.getvalue()}{raised.type.__name__}: {raised.value}\n"
 
     def _python(self, block: Block, namespace: dict[str, t.Any]) -> None:
-        # Blank lines before, so that a traceback shows the page's own line.
+        # Blank lines before the code make a traceback show the line of the page.
         source = "\n" * (block.line - 1) + self._with_free_ports(block.code)
         exec(compile(source, str(self.path), "exec", dont_inherit=True), namespace)
 
@@ -213,13 +216,13 @@ class Page:
         return "test -e .exported && . ./.exported"
 
     def _keep_tokens(self, output: str) -> None:
-        """Do what a reader does who copies the tokens of an answer into variables."""
+        """Copy the tokens of a response into variables, as a reader does."""
         with contextlib.suppress(ValueError):
-            answer = json.loads(output)
+            response = json.loads(output)
             with Path(".exported").open("a") as state:
                 for name in ("access_token", "refresh_token"):
-                    if isinstance(answer, dict) and name in answer:
-                        state.write(f"declare -x {name.upper()}={shlex.quote(answer[name])}\n")
+                    if isinstance(response, dict) and name in response:
+                        state.write(f"declare -x {name.upper()}={shlex.quote(response[name])}\n")
 
     def _environ(self) -> dict[str, str]:
         commands = f"{self.directory / '.bin'}:{Path(sys.executable).parent}"
@@ -245,23 +248,23 @@ class Page:
                 start_new_session=True,
             )
         self.servers.append(server)
-        deadline = time.monotonic() + READY
+        deadline = time.monotonic() + START_SECONDS
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 return
             assert server.poll() is None, f"{code}\n{log.read_text()}"
-            assert time.monotonic() < deadline, f"{code} does not serve"
+            assert time.monotonic() < deadline, f"{code} does not listen after {START_SECONDS} seconds"
             time.sleep(0.05)
 
     def close(self) -> None:
         for server in self.servers:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGTERM)
-            server.wait(10)
+            server.wait(60)
 
 
 def commands_of(code: str) -> Iterator[str]:
-    """The commands of a block, those over several lines in one."""
+    """Yield the commands of a block. A command may span several lines."""
     command = ""
     for line in code.splitlines():
         command += f"{line}\n"
@@ -271,7 +274,31 @@ def commands_of(code: str) -> Iterator[str]:
         if command.strip() and not command.startswith("#"):
             yield command.rstrip("\n")
         command = ""
-    assert not command.strip(), f"{command!r} has no end"
+    assert not command.strip(), f"{command!r} is not complete"
+
+
+def move_clocks_by_sleep(factor: float) -> None:
+    """Make ``time.sleep`` return at once and move this process's clocks by ``factor`` times its seconds.
+
+    The client and the server of a page both run in this process. Tokens that live for minutes then expire
+    without a wait, and a pause of the machine cannot make a token expire too early.
+    """
+    passed = 0.0
+    real_sleep = time.sleep
+
+    def sleep(seconds: float) -> None:
+        nonlocal passed
+        if threading.current_thread() is threading.main_thread():
+            passed += factor * seconds
+        else:  # other threads, such as a server's, do not run the code of the page
+            real_sleep(seconds)
+
+    def moved(clock: t.Callable[[], float]) -> t.Callable[[], float]:
+        return lambda: clock() + passed
+
+    mock.patch.object(time, "time", moved(time.time)).start()
+    mock.patch.object(time, "monotonic", moved(time.monotonic)).start()
+    mock.patch.object(time, "sleep", sleep).start()
 
 
 def _free_port() -> int:
@@ -280,7 +307,7 @@ def _free_port() -> int:
         return t.cast(int, probe.getsockname()[1])
 
 
-#: What a reader does once and a test must not do: it only checks that it could be done.
+#: Commands that a test must not run: each stand-in only checks that the command can work.
 STAND_INS = {
     "pip": """
 import sys
@@ -302,7 +329,7 @@ sys.exit(subprocess.run([*make, *sys.argv[1:]]).returncode)
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A directory to run a page in; what its blocks do to the process is undone."""
+    """A directory to run a page in. Afterwards, environment, modules and patches are restored."""
     (tmp_path / ".bin").mkdir()
     for name, code in STAND_INS.items():
         stand_in = tmp_path / ".bin" / name
@@ -327,7 +354,7 @@ RUNNABLE = [page for page in PAGES if any(block.language not in SHOWN_ONLY for b
 
 
 @pytest.mark.parametrize("path", RUNNABLE, ids=lambda path: path.stem)
-def test_every_code_block_does_what_the_page_says(path: Path, directory: Path) -> None:
+def test_code_blocks_of_a_page_do_as_the_page_says(path: Path, directory: Path) -> None:
     page = Page(path, directory)
     try:
         page.run()
@@ -335,31 +362,31 @@ def test_every_code_block_does_what_the_page_says(path: Path, directory: Path) -
         page.close()
 
 
-LIES = {
+FALSE_PAGES = {
     "python that fails": "```python\nassert 1 == 2\n```",
     "python that warns": "```python\nimport warnings\nwarnings.warn('old')\n```",
-    "another output": "```python\nprint(1)\n```\n```text\n2\n```",
-    "an error that is not raised": "<!-- raises ValueError -->\n```python\nint('1')\n```",
-    "another error": "<!-- raises TypeError -->\n```python\nint('x')\n```",
-    "a claim": "<!-- test\nassert False\n-->",
-    "a command that fails": "```sh\ntest 1 = 2\n```",
-    "a command that does not": "```sh\ntest 1 = 1  # exits with 1\n```",
-    "another status": "```sh\necho 'HTTP/1.1 200 OK'  # 401\n```",
-    "another answer": '```sh\necho \'{"a": 1}\'  # {"b": ...}\n```',
-    "a package that is not": "```sh\npip install flask-core-auth[nothing]\n```",
-    "a target that is not": "```sh\nmake nothing\n```",
-    "no JSON": "```json\n{\n```",
-    "a program that fails": "```diff\n-x = 1\n+x =\n```",
-    "a file that is none": "<!-- file app.py -->\n```python\nx =\n```",
-    "a language that nobody checks": "```ruby\nputs 1\n```",
-    "a comment that nobody reads": "<!-- tset\nassert False\n-->",
-    "a fence that nobody reads": "````python\nassert False\n````",
-    "no end": "```python\npass",
+    "different output": "```python\nprint(1)\n```\n```text\n2\n```",
+    "error that is not raised": "<!-- raises ValueError -->\n```python\nint('1')\n```",
+    "different error": "<!-- raises TypeError -->\n```python\nint('x')\n```",
+    "claim that does not hold": "<!-- test\nassert False\n-->",
+    "command that fails": "```sh\ntest 1 = 2\n```",
+    "command that does not fail": "```sh\ntest 1 = 1  # exits with 1\n```",
+    "different status": "```sh\necho 'HTTP/1.1 200 OK'  # 401\n```",
+    "different response": '```sh\necho \'{"a": 1}\'  # {"b": ...}\n```',
+    "unknown extra of a package": "```sh\npip install flask-core-auth[nothing]\n```",
+    "unknown make target": "```sh\nmake nothing\n```",
+    "malformed JSON": "```json\n{\n```",
+    "diff with a malformed program": "```diff\n-x = 1\n+x =\n```",
+    "file with malformed Python": "<!-- file app.py -->\n```python\nx =\n```",
+    "unknown language": "```ruby\nputs 1\n```",
+    "unknown comment": "<!-- tset\nassert False\n-->",
+    "unknown fence": "````python\nassert False\n````",
+    "block without an end": "```python\npass",
 }
 
 
-@pytest.mark.parametrize("text", LIES.values(), ids=LIES)
-def test_a_page_that_is_not_true_fails(text: str, directory: Path) -> None:
+@pytest.mark.parametrize("text", FALSE_PAGES.values(), ids=FALSE_PAGES)
+def test_page_with_a_false_claim_fails(text: str, directory: Path) -> None:
     path = directory / "page.md"
     path.write_text(text)
     with pytest.raises((AssertionError, SyntaxError, UserWarning, ValueError, pytest.fail.Exception)):
@@ -368,7 +395,7 @@ def test_a_page_that_is_not_true_fails(text: str, directory: Path) -> None:
 
 @pytest.fixture(scope="session")
 def built_docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The documentation as HTML, built as ``make docs`` builds it."""
+    """Build the documentation as HTML, with the options of ``make docs``."""
     output = tmp_path_factory.mktemp("docs")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-d", output / ".trees"]
     environ = {**os.environ, "PYTHONWARNINGS": "", "CANARY": CANARY}
@@ -384,7 +411,7 @@ def test_docs_build_without_a_warning(built_docs: Path) -> None:
     assert (built_docs / "index.html").is_file()
 
 
-def test_built_docs_show_nothing_of_the_machine(built_docs: Path) -> None:
+def test_built_docs_contain_no_paths_variables_or_hidden_tests(built_docs: Path) -> None:
     pages = list(built_docs.rglob("*.html"))
     assert len(pages) > len(PAGES)
     for page in pages:
@@ -395,7 +422,7 @@ def test_built_docs_show_nothing_of_the_machine(built_docs: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)
-def test_every_setting_is_in_the_reference(setting: t.Any, built_docs: Path) -> None:
+def test_setting_is_in_the_reference(setting: t.Any, built_docs: Path) -> None:
     page = (built_docs / "configuration.html").read_text()
     entry = re.search(rf'<dt [^>]*id="confval-{setting.key}">.*?</dd></dl>\n', page, re.DOTALL)
     assert entry is not None
@@ -409,12 +436,12 @@ def test_every_setting_is_in_the_reference(setting: t.Any, built_docs: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
-def test_links_between_files_lead_somewhere(name: str) -> None:
+def test_links_between_files_resolve(name: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / name).read_text()):
         assert ":" in target or (ROOT / target).is_file(), target
 
 
-def test_commands_for_contributors_exist() -> None:
+def test_make_targets_in_contributing_exist() -> None:
     targets = re.findall(r"^make (\w+)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
     assert len(targets) > 3
     for target in targets:

@@ -1,4 +1,4 @@
-"""What stands in the sources of the pages and is not for their readers."""
+"""Remove hidden tests from the pages, and adapt links of included files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if t.TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 COMMENT = re.compile(r"^<!--.*?-->$", re.DOTALL | re.MULTILINE)
-#: Links in the files of the project's root, which pages here include, as seen from here.
+#: Links in files of the project's root that pages include, and the same links relative to ``docs/``.
 LINKS = {
     "](docs/": "](",
     "](CHANGELOG.md)": "](changelog.md)",
@@ -19,17 +19,17 @@ LINKS = {
 }
 
 
-def _drop_comments(app: Sphinx, docname: str, content: list[str]) -> None:
-    # The tests of the code blocks. The lines stay, so that a warning names the right one.
+def _remove_comments(app: Sphinx, docname: str, content: list[str]) -> None:
+    # Comments hold the tests of code blocks. Empty lines in their place keep the line numbers of warnings.
     content[0] = COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), content[0])
 
 
-def _turn_links(app: Sphinx, path: Path, docname: str, content: list[str]) -> None:
-    for there, here in LINKS.items():
-        content[0] = content[0].replace(there, here)
+def _adapt_links(app: Sphinx, path: Path, docname: str, content: list[str]) -> None:
+    for in_root, in_docs in LINKS.items():
+        content[0] = content[0].replace(in_root, in_docs)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("source-read", _drop_comments)
-    app.connect("include-read", _turn_links)
+    app.connect("source-read", _remove_comments)
+    app.connect("include-read", _adapt_links)
     return {"parallel_read_safe": True}

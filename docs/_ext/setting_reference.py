@@ -1,4 +1,4 @@
-"""The directive ``settings``: the reference of every config key, made from the list that is read."""
+"""The directive ``settings``: the reference of all config keys, generated from ``SETTINGS``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask_core_auth.config import settings
 if t.TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-#: What a setting may hold, by what reads it. A parser that is not listed here breaks the build.
+#: The type of a setting, by the name of its parser. A parser that is missing here breaks the build.
 TYPES = {
     "parse_boolean": "bool",
     "parse_seconds": "int (seconds) or timedelta",
@@ -35,7 +35,7 @@ TYPES = {
 
 
 class Settings(SphinxDirective):
-    """Describes every setting in the order of :data:`flask_core_auth.config.SETTINGS`."""
+    """Describe every setting, in the order of :data:`flask_core_auth.config.SETTINGS`."""
 
     def run(self) -> list[nodes.Node]:
         self.env.note_dependency(settings.__file__)
