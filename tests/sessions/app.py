@@ -1,23 +1,32 @@
-"""An app with sessions, and what a client of it does."""
+"""An app with sessions, and the end of its connections."""
 
 from __future__ import annotations
 
-import base64
-import json
+import time
 import typing as t
 
 from flask import Flask
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from flask_core_auth import CoreAuth, auth_required, current_identity
 
-SECRET = "a secret of the tests that is long enough"
-PASSWORD = "correct horse"
+from ..apps import PASSWORD, SECRET
+from ..apps import bearer as bearer
+from ..apps import log_in as login
+from ..apps import refresh as refresh
+from ..forge import read as claims
+
+__all__ = ["PASSWORD", "SECRET", "bearer", "claims", "login", "make_session_app", "refresh"]
+
+#: The time in which an abandoned call of a store has surely ended.
+ABANDONED_SECONDS = 60
 
 
 def make_session_app(sessions: str | None, *, instance_path: str | None = None, **config: object) -> Flask:
-    """An app that ``admin`` and ``eve`` can log in to; config keys without their ``API_AUTH_``."""
+    """Make an app with the users ``admin`` and ``eve``.
+
+    :param sessions: the URL of the session store; None: no sessions.
+    :param config: config keys without their ``API_AUTH_``; None removes a key.
+    """
     app = Flask("tests.sessions.app", instance_path=instance_path)
     settings = {
         "USERS": {
@@ -34,20 +43,13 @@ def make_session_app(sessions: str | None, *, instance_path: str | None = None, 
     return app
 
 
-def login(client: FlaskClient, username: str = "admin", **options: t.Any) -> dict[str, str]:
-    response = client.post("/api/login", json={"username": username, "password": PASSWORD}, **options)
-    assert response.status_code == 200, response.text
-    return t.cast("dict[str, str]", response.json)
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-def refresh(client: FlaskClient, token: str) -> TestResponse:
-    return client.get("/api/login/refresh", headers=bearer(token))
-
-
-def claims(token: str) -> dict[str, t.Any]:
-    payload = token.split(".")[1]
-    return t.cast("dict[str, t.Any]", json.loads(base64.urlsafe_b64decode(payload + "===")))
+def close(store: t.Any) -> None:
+    """Close the connections of a store: the garbage collector would close them with a ResourceWarning."""
+    if hasattr(store, "_engine"):
+        # An abandoned call still has a connection.
+        deadline = time.monotonic() + ABANDONED_SECONDS
+        while store._engine.pool.checkedout() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        store._engine.dispose()
+    else:
+        store._client.close()

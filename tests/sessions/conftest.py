@@ -1,7 +1,9 @@
+"""Session stores of every kind, and the servers that they need."""
+
 from __future__ import annotations
 
+import contextlib
 import os
-import time
 import typing as t
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,37 +14,47 @@ from sqlalchemy import create_engine, text
 
 from flask_core_auth.sessions import SessionStore, open_store
 
-from .app import make_session_app
-from .limits import LIMITS, take_time
+from ..apps import Clock as Clock
+from .app import close, make_session_app
+from .limits import LIMITS, extend_limits
 from .servers import MissingServerError, PostgresServer, RedisServer, Server
 
 ServerT = t.TypeVar("ServerT", bound=Server)
 
 
 @pytest.fixture(autouse=True)
-def hurry() -> Iterator[Callable[[], None]]:
-    """Give stores back their limits of time, for as long as the test lasts.
+def restore_limits() -> Iterator[Callable[[], None]]:
+    """Extend the time limits of stores during a test.
 
-    Until a test calls this they have plenty: it must not fail because the machine is slow.
+    A test whose subject is the limits calls this fixture: stores that it opens afterwards have the limits
+    of production.
     """
     limits = [(module, name, getattr(module, name)) for module, name in LIMITS]
-    take_time()
+    extend_limits()
 
-    def give_back() -> None:
+    def restore() -> None:
         for module, name, limit in limits:
             setattr(module, name, limit)
 
-    yield give_back
-    give_back()
+    yield restore
+    restore()
 
 
-def started(make: Callable[[], ServerT]) -> Iterator[ServerT]:
+@contextlib.contextmanager
+def skip_without_server() -> Iterator[None]:
+    """Skip a test if the program of a server is missing; in CI, fail it."""
     try:
-        server = make()
+        yield
     except MissingServerError as missing:
         if os.environ.get("CI"):
             pytest.fail(f"not on this machine: {missing}")
         pytest.skip(f"not on this machine: {missing}")
+
+
+def started(make: Callable[[], ServerT]) -> Iterator[ServerT]:
+    """Run a server for a fixture."""
+    with skip_without_server():
+        server = make()
     try:
         server.start()
         yield server
@@ -91,7 +103,7 @@ def store_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def open_sessions() -> Iterator[Callable[..., SessionStore]]:
-    """Opens stores, and closes their connections after the test."""
+    """Open stores, and close their connections after the test."""
     stores: list[SessionStore] = []
 
     def opened(url: str, directory: str = "/") -> SessionStore:
@@ -110,7 +122,7 @@ def store(open_sessions: Callable[..., SessionStore], store_url: str) -> Session
 
 @pytest.fixture
 def make_app(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
-    """Makes apps with sessions, and closes their connections after the test."""
+    """Make apps with sessions, and close their connections after the test."""
     apps: list[Flask] = []
 
     def made(sessions: str, **config: object) -> Flask:
@@ -120,35 +132,3 @@ def make_app(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
     yield made
     for app in apps:
         close(app.extensions["core_auth"].sessions._store)
-
-
-def close(store: t.Any) -> None:
-    # A connection that is left to the garbage collector is a ResourceWarning, and so an error.
-    if hasattr(store, "_engine"):
-        # A call that was given up still has one.
-        deadline = time.monotonic() + 5
-        while store._engine.pool.checkedout() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        store._engine.dispose()
-    else:
-        store._client.close()
-
-
-class Clock:
-    """A clock that stands still until it is moved, in seconds."""
-
-    def __init__(self) -> None:
-        self.now = float(int(time.time()))
-
-    def __call__(self) -> float:
-        return self.now
-
-    def move(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(time, "time", clock)
-    return clock

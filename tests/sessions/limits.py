@@ -1,16 +1,24 @@
-"""What bounds the time that a store may take, and doing without."""
+"""The time limits of session stores and of limit storages, and how tests extend them.
+
+A test must not fail because the machine is slow.
+"""
 
 from __future__ import annotations
 
+from flask_core_auth import throttle
 from flask_core_auth.sessions import redis, sql
 
-#: Where the limits are, and under which names.
-LIMITS = ((sql, "CALL_TIMEOUT_SECONDS"), (sql, "POOL_TIMEOUT_SECONDS"), (redis, "WAIT_TIMEOUT_SECONDS"))
-#: What a test that does not ask for them gives to each instead, in seconds.
-PLENTY = 60
+#: The time limits: each is the name of a number of seconds in a module.
+LIMITS = (
+    (sql, "CALL_TIMEOUT_SECONDS"),
+    (sql, "POOL_TIMEOUT_SECONDS"),
+    (redis, "WAIT_TIMEOUT_SECONDS"),
+    (throttle, "STORAGE_TIMEOUT_SECONDS"),
+)
+EXTENDED_SECONDS = 60
 
 
-def take_time() -> None:
-    """Let stores that are opened in this process from now on take their time: the machine may be slow."""
+def extend_limits() -> None:
+    """Extend the time limits of stores and storages that this process opens from now on."""
     for module, name in LIMITS:
-        setattr(module, name, PLENTY)
+        setattr(module, name, EXTENDED_SECONDS)
