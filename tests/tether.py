@@ -1,8 +1,8 @@
-"""Processes that do not outlive the test run, however it ends: ``kill -9`` leaves it no time to end them.
+"""Processes that end with the test run, even if ``kill -9`` gives it no time to end them.
 
-Run as a program, this becomes another one, and is killed with the process that started it. (Not by way of
-Popen's ``preexec_fn``, which may not be used where there are threads.) It works on Linux; elsewhere, what
-is left behind is.
+As a program, this module runs a command, which the kernel kills when the parent process ends. (Popen's
+``preexec_fn`` is not safe with threads.) It works on Linux alone; on other systems, the processes of a
+killed test run go on.
 """
 
 from __future__ import annotations
@@ -16,22 +16,25 @@ _PR_SET_PDEATHSIG = 1
 
 
 def tethered(*command: str) -> list[str]:
-    """What to start instead of ``command``, so that it ends with this process.
+    """Return a command that runs ``command``, and ends with this process.
 
-    A command that becomes another user on its way is no longer tethered.
+    A command that changes its user is no longer tethered.
     """
     if sys.platform != "linux":
         return [*command]
-    # Isolated, and without site-packages: it starts in 20 ms.
+    # Isolated and without site-packages, Python starts in 20 ms.
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
 def tether(parent: int) -> None:
-    """Have this process killed when ``parent`` ends, which has started it."""
+    """Let the kernel kill this process when its parent process ends.
+
+    :param parent: the ID of the parent process.
+    """
     if sys.platform != "linux":
         return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it had ended before
+    if os.getppid() != parent:  # it ended before the call above
         os.kill(os.getpid(), signal.SIGKILL)
 
 
