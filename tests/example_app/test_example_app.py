@@ -82,7 +82,7 @@ def test_page_offers_every_route_with_its_purpose(client: FlaskClient) -> None:
     page = client.get("/").text
     for path in ADMIN:
         assert f'data-url="/api/v3{path}"' in page
-    assert "Only with the scope admin." in page
+    assert "Requires the scope admin." in page
 
 
 def test_pages_work_below_a_path(client: FlaskClient) -> None:

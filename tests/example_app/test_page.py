@@ -138,7 +138,7 @@ def test_unreachable_server_shows_an_error(visiting: Callable[..., Visit]) -> No
     page.get_by_role("button", name="Refresh", exact=True).click()
     expect(page.get_by_role("alert")).to_have_text("The server cannot be reached. Is it still running?")
     visit.call("/api/v3/ping")
-    expect(page.locator("#answer")).to_contain_text("No answer")
+    expect(page.locator("#answer")).to_contain_text("No response")
     expect(page.locator("#answer")).to_contain_text("The server cannot be reached.")
 
 
@@ -245,7 +245,7 @@ def test_route_with_a_scope_rejects_a_user_without_it(visit: Visit) -> None:
     visit.call("/api/v3/admin")
     answer = visit.page.locator("#answer")
     expect(answer.locator(".status")).to_have_text("403 Forbidden /api/v3/admin")
-    expect(answer).to_contain_text("This user has no such scope")
+    expect(answer).to_contain_text("This user does not have the scope")
     expect(answer).to_contain_text('error="insufficient_scope"')
 
 

@@ -54,7 +54,7 @@ def test_own_session_is_listed(visit: Visit) -> None:
     visit.log_in()
     expect(sessions(visit.page)).to_have_count(1)
     session = sessions(visit.page)
-    expect(session).to_contain_text("Chrome on Linux this one")
+    expect(session).to_contain_text("Chrome on Linux current")
     expect(session).to_contain_text("127.0.0.1, last used")
     assert session.locator("time").count() == 3
     expect(session).not_to_contain_text("Invalid Date")
@@ -79,7 +79,7 @@ def test_sessions_name_their_browser_and_system(
 ) -> None:
     visit = visiting(address, user_agent=user_agent)
     visit.log_in()
-    expect(sessions(visit.page).locator("p")).to_have_text(f"{name} this one")
+    expect(sessions(visit.page).locator("p")).to_have_text(f"{name} current")
 
 
 def test_session_of_another_client_can_be_ended(visit: Visit, address: str) -> None:
@@ -99,14 +99,14 @@ def test_ending_the_current_session_logs_out(visit: Visit, address: str) -> None
     visit.log_in()
     token = shown_refresh_token(page)
     sessions(page).get_by_role("button", name="End").click()
-    expect(page.locator("#login-news")).to_contain_text("own session")
+    expect(page.locator("#login-news")).to_contain_text("the session of this page")
     assert not is_accepted(address, token)
 
 
 def test_ending_all_sessions_logs_out(visit: Visit, address: str) -> None:
     other = stage.log_in_elsewhere(address)
     visit.log_in()
-    visit.page.get_by_role("button", name="End them all").click()
+    visit.page.get_by_role("button", name="End all").click()
     expect(visit.page.locator("#login-news")).to_contain_text("All your sessions are ended")
     expect(visit.page.locator("#sessions")).to_be_hidden()
     assert not is_accepted(address, other)
@@ -139,10 +139,10 @@ def test_session_that_another_client_ended_shows_an_error(visit: Visit, address:
     page = visit.page
     visit.log_in()
     log_out_elsewhere(address, shown_refresh_token(page))
-    page.get_by_role("button", name="Look again").click()
+    page.get_by_role("button", name="Reload").click()
     expect(page.locator("#sessions-problem")).to_contain_text("Refresh first.")
     page.get_by_role("button", name="Refresh", exact=True).click()
-    expect(page.locator("#account-problem")).to_contain_text("of no more use")
+    expect(page.locator("#account-problem")).to_contain_text("no longer accepted")
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_label("Username")).to_be_focused()
 
