@@ -1,8 +1,8 @@
-"""Processes that end with the test run, even if ``kill -9`` gives it no time to end them.
+"""Processes that do not outlive the test run, even one that ``kill -9`` ends.
 
-As a program, this module runs a command, which the kernel kills when the parent process ends. (Popen's
-``preexec_fn`` is not safe with threads.) It works on Linux alone; on other systems, the processes of a
-killed test run go on.
+Run as a program, this module becomes another program that is killed with the process that started it.
+(Popen's ``preexec_fn`` is no alternative: it is not safe with threads.) It works on Linux only; on other
+systems such processes are left behind.
 """
 
 from __future__ import annotations
@@ -16,25 +16,22 @@ _PR_SET_PDEATHSIG = 1
 
 
 def tethered(*command: str) -> list[str]:
-    """Return a command that runs ``command``, and ends with this process.
+    """Return the command to start instead of ``command``, so that it ends with this process.
 
-    A command that changes its user is no longer tethered.
+    A process that changes its user loses the tether.
     """
     if sys.platform != "linux":
         return [*command]
-    # Isolated and without site-packages, Python starts in 20 ms.
+    # Isolated, and without site-packages: it starts in 20 ms.
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
 def tether(parent: int) -> None:
-    """Let the kernel kill this process when its parent process ends.
-
-    :param parent: the ID of the parent process.
-    """
+    """Have this process killed when ``parent``, which started it, ends."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before the call above
+    if os.getppid() != parent:  # the parent ended before prctl() took effect
         os.kill(os.getpid(), signal.SIGKILL)
 
 

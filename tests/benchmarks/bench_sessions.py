@@ -27,8 +27,9 @@ from flask_core_auth.sessions.redis import RedisStore, _dump, _index_key, _sessi
 from flask_core_auth.sessions.store import RefreshRequest
 
 from ..apps import log_in
-from ..sessions.app import close, make_session_app
+from ..sessions.app import make_session_app
 from ..sessions.servers import PostgresServer, RedisServer, Server
+from ..stores import close_store
 from .measure import Call, measure, ratio, requester
 
 KINDS = ("SQLite", "PostgreSQL", "Redis")
@@ -103,7 +104,7 @@ def session_app(sessions: str | None, **config: object) -> Iterator[Flask]:
         yield app
     finally:
         if sessions is not None:
-            close(app.extensions["core_auth"].sessions._store)
+            close_store(app.extensions["core_auth"].sessions._store)
 
 
 def measure_refresh(medians: Measure, urls: dict[str, str]) -> None:
@@ -154,7 +155,7 @@ def measure_calls(medians: Measure, kind: str, urls: tuple[str, str], counts: tu
         stores = []
         for url in urls:
             stores.append(open_store(url, directory=""))
-            opened.callback(close, stores[-1])
+            opened.callback(close_store, stores[-1])
         print_size(kind, stores, urls, counts)
         few, many = counts
         for name, call in store_calls().items():

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ..sessions.conftest import skip_without_server
 from .__main__ import BENCHMARKS
 from .bench_client import bench_client
 from .bench_protected import bench_auth0, bench_protected
@@ -36,9 +35,12 @@ def test_auth0_benchmark_compares_with_raw_rsa_verifications(capsys: Capture) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_session_benchmark_compares_small_and_large_stores(kind: str, capsys: Capture) -> None:
-    with skip_without_server():
-        bench_sessions([kind], rounds=1, calls=1, few=4, many=8)
+def test_session_benchmark_compares_small_and_large_stores(
+    kind: str, request: pytest.FixtureRequest, capsys: Capture
+) -> None:
+    if kind != "SQLite":  # the fixture skips the test if the server is not installed
+        request.getfixturevalue({"PostgreSQL": "postgres_server", "Redis": "redis_server"}[kind])
+    bench_sessions([kind], rounds=1, calls=1, few=4, many=8)
     printed = capsys.readouterr().out
     assert re.search(rf"^refresh, {kind} .* x stateless", printed, re.MULTILINE)
     for call in ("refresh", "is_live", "open_and_end", "list_by_owner"):

@@ -1,9 +1,6 @@
-"""An app with sessions, and the end of its connections."""
+"""An app with sessions."""
 
 from __future__ import annotations
-
-import time
-import typing as t
 
 from flask import Flask
 
@@ -16,9 +13,6 @@ from ..apps import refresh as refresh
 from ..forge import read as claims
 
 __all__ = ["PASSWORD", "SECRET", "bearer", "claims", "login", "make_session_app", "refresh"]
-
-#: The time in which an abandoned call of a store has surely ended.
-ABANDONED_SECONDS = 60
 
 
 def make_session_app(sessions: str | None, *, instance_path: str | None = None, **config: object) -> Flask:
@@ -41,15 +35,3 @@ def make_session_app(sessions: str | None, *, instance_path: str | None = None, 
     app.register_blueprint(CoreAuth())
     app.add_url_rule("/who", "who", auth_required(lambda: {"subject": current_identity.subject}))
     return app
-
-
-def close(store: t.Any) -> None:
-    """Close the connections of a store: the garbage collector would close them with a ResourceWarning."""
-    if hasattr(store, "_engine"):
-        # An abandoned call still has a connection.
-        deadline = time.monotonic() + ABANDONED_SECONDS
-        while store._engine.pool.checkedout() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        store._engine.dispose()
-    else:
-        store._client.close()

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from ..apps import bearer, post_login, refresh
 from ..apps import log_in as log_in_once
+from ..limits import extend_limits
 from ..tether import tether, tethered
 from .app import make_session_app
-from .limits import extend_limits
 
 #: The time after which a process counts as stuck.
 STUCK_SECONDS = 300

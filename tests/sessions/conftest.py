@@ -1,30 +1,44 @@
-"""Session stores of every kind, and the servers that they need."""
+"""Stores and apps with sessions, whose connections are closed after the test."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import typing as t
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import create_engine, text
 
 from flask_core_auth.sessions import SessionStore, open_store
 
-from ..apps import Clock as Clock
-from .app import close, make_session_app
-from .limits import LIMITS, extend_limits
-from .servers import MissingServerError, PostgresServer, RedisServer, Server
+from ..apps import Clock
+from ..limits import LIMITS, extend_limits
+from ..stores import (
+    close_store,
+    postgres_server,
+    postgres_url,
+    redis_server,
+    redis_url,
+    sqlite_url,
+    started,
+    store_url,
+)
+from .app import make_session_app
 
-ServerT = t.TypeVar("ServerT", bound=Server)
+__all__ = [
+    "Clock",
+    "postgres_server",
+    "postgres_url",
+    "redis_server",
+    "redis_url",
+    "sqlite_url",
+    "started",
+    "store_url",
+]
 
 
 @pytest.fixture(autouse=True)
 def restore_limits() -> Iterator[Callable[[], None]]:
-    """Extend the time limits of stores during a test.
+    """Extend the time limits of stores and limit storages during a test: the machine may be slow.
 
     A test whose subject is the limits calls this fixture: stores that it opens afterwards have the limits
     of production.
@@ -40,70 +54,9 @@ def restore_limits() -> Iterator[Callable[[], None]]:
     restore()
 
 
-@contextlib.contextmanager
-def skip_without_server() -> Iterator[None]:
-    """Skip a test if the program of a server is missing; in CI, fail it."""
-    try:
-        yield
-    except MissingServerError as missing:
-        if os.environ.get("CI"):
-            pytest.fail(f"not on this machine: {missing}")
-        pytest.skip(f"not on this machine: {missing}")
-
-
-def started(make: Callable[[], ServerT]) -> Iterator[ServerT]:
-    """Run a server for a fixture."""
-    with skip_without_server():
-        server = make()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-
-
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[RedisServer]:
-    yield from started(RedisServer)
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    yield from started(PostgresServer)
-
-
-@pytest.fixture
-def redis_url(redis_server: RedisServer) -> str:
-    from redis import Redis
-
-    with Redis.from_url(redis_server.url) as client:
-        client.flushall()
-    return redis_server.url
-
-
-@pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> str:
-    engine = create_engine(postgres_server.url)
-    with engine.begin() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS core_auth_sessions"))
-    engine.dispose()
-    return postgres_server.url
-
-
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'sessions.db'}"
-
-
-@pytest.fixture(params=["sqlite", "postgres", "redis"])
-def store_url(request: pytest.FixtureRequest) -> str:
-    """The URL of an empty store, of each kind in turn."""
-    return t.cast(str, request.getfixturevalue(f"{request.param}_url"))
-
-
 @pytest.fixture
 def open_sessions() -> Iterator[Callable[..., SessionStore]]:
-    """Open stores, and close their connections after the test."""
+    """Open stores."""
     stores: list[SessionStore] = []
 
     def opened(url: str, directory: str = "/") -> SessionStore:
@@ -112,7 +65,7 @@ def open_sessions() -> Iterator[Callable[..., SessionStore]]:
 
     yield opened
     for store in stores:
-        close(store)
+        close_store(store)
 
 
 @pytest.fixture
@@ -122,7 +75,7 @@ def store(open_sessions: Callable[..., SessionStore], store_url: str) -> Session
 
 @pytest.fixture
 def make_app(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
-    """Make apps with sessions, and close their connections after the test."""
+    """Make apps with sessions."""
     apps: list[Flask] = []
 
     def made(sessions: str, **config: object) -> Flask:
@@ -131,4 +84,4 @@ def make_app(tmp_path: Path) -> Iterator[Callable[..., Flask]]:
 
     yield made
     for app in apps:
-        close(app.extensions["core_auth"].sessions._store)
+        close_store(app.extensions["core_auth"].sessions._store)

@@ -13,9 +13,9 @@ from flask import Flask
 
 from ..apps import refresh
 from ..forge import read
+from ..limits import extend_limits
 from ..tether import tether
 from .app import make_session_app
-from .limits import extend_limits
 
 if t.TYPE_CHECKING:
     from multiprocessing.queues import Queue

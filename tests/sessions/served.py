@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from ..limits import extend_limits
 from .app import make_session_app
-from .limits import extend_limits
 from .load import GRACE_SECONDS
 
 extend_limits()

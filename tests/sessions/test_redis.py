@@ -15,7 +15,7 @@ from flask_core_auth.sessions import SessionStore
 from flask_core_auth.sessions.store import RefreshRequest
 
 from ..apps import log_in, post_login
-from .conftest import started
+from ..stores import started
 from .servers import RedisServer
 from .test_store import GRACE, NOW, accepted, session, use
 

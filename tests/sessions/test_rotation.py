@@ -12,7 +12,8 @@ from flask import Flask
 
 from ..apps import PASSWORD, Clock, bearer, log_in, refresh
 from ..forge import read
-from .app import close, make_session_app
+from ..stores import close_store
+from .app import make_session_app
 from .child import STUCK_SECONDS
 from .refreshers import GRACE_SECONDS, PROCESSES, STRAGGLERS, THREADS, Round, work
 
@@ -176,5 +177,5 @@ def test_concurrent_refreshes_of_one_session_never_log_the_user_out(store_url: s
     finally:
         for process in processes:
             process.kill()
-        close(app.extensions["core_auth"].sessions._store)
+        close_store(app.extensions["core_auth"].sessions._store)
     assert [process.exitcode for process in processes] == [0] * PROCESSES

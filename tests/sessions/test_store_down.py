@@ -22,8 +22,8 @@ from flask_core_auth.errors import ServiceUnavailableError
 from flask_core_auth.sessions import sql
 
 from ..apps import bearer, log_in, post_login, refresh
+from ..stores import started
 from ..tether import tethered
-from .conftest import started
 from .load import PATIENCE_SECONDS, Caller, Client
 from .servers import PostgresServer, RedisServer, Server, free_port
 
