@@ -21,7 +21,7 @@ POLICY = {name: value for name, value in (page.POLICY | LOOSENED).items() if nam
 docs = Blueprint(
     "docs",
     __name__,
-    # The files of flask_swagger_ui without its page, whose inline script the policy forbids.
+    # Only the files, not the page of flask_swagger_ui: the policy forbids its inline script.
     static_folder=str(resources.files("flask_swagger_ui") / "dist"),
     static_url_path="/docs/assets",
 )

@@ -1,4 +1,4 @@
-"""Stores and apps with sessions, whose connections are closed after the test."""
+"""Stores, and apps with sessions. Their connections are closed after the test."""
 
 from __future__ import annotations
 
@@ -40,8 +40,7 @@ __all__ = [
 def restore_limits() -> Iterator[Callable[[], None]]:
     """Extend the time limits of stores and limit storages during a test: the machine may be slow.
 
-    A test whose subject is the limits calls this fixture: stores that it opens afterwards have the limits
-    of production.
+    A test of the limits calls this fixture: stores that it opens afterwards have the limits of production.
     """
     limits = [(module, name, getattr(module, name)) for module, name in LIMITS]
     extend_limits()

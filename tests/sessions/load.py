@@ -13,7 +13,7 @@ from ..apps import PASSWORD, USERNAME, bearer
 
 #: The time for which a client repeats a request without a response.
 PATIENCE_SECONDS = 120
-#: The grace of a rotated refresh token: a client repeats a refresh whose response was lost.
+#: The grace of a rotated refresh token: after a lost response, a client repeats the refresh.
 GRACE_SECONDS = 2 * PATIENCE_SECONDS
 
 

@@ -17,7 +17,7 @@ from flask_core_auth.sessions.store import RefreshRequest
 from ..apps import log_in, post_login
 from ..stores import started
 from .servers import RedisServer
-from .test_store import GRACE, NOW, accepted, session, use
+from .test_store import GRACE, NOW, accepted, refresh, session
 
 MakeApp = Callable[..., Flask]
 OpenSessions = Callable[..., SessionStore]
@@ -64,7 +64,7 @@ def test_index_expires_with_its_last_session(store: SessionStore, server: Redis)
 
 def test_rotation_extends_the_life_of_session_and_index(store: SessionStore, server: Redis) -> None:
     store.open(session(expires_at=int(NOW) + 500), now=NOW)
-    assert use(store, "first", "second", after=10) == accepted("second", 1010)
+    assert refresh(store, "first", "second", after=10) == accepted("second", 1010)
     assert_expires(server, SESSION, after=1000)
     assert_expires(server, index(server), after=1000)
     assert server.zscore(index(server), "a" * 22) == int(NOW) + 1010
@@ -72,7 +72,7 @@ def test_rotation_extends_the_life_of_session_and_index(store: SessionStore, ser
 
 def test_refresh_without_rotation_does_not_extend_a_session(store: SessionStore, server: Redis) -> None:
     store.open(session(expires_at=int(NOW) + 500), now=NOW)
-    use(store, "first", after=100)
+    refresh(store, "first", after=100)
     assert_expires(server, SESSION, after=400)
 
 
@@ -96,7 +96,7 @@ def test_rotation_does_not_put_a_revoked_session_back_into_the_index(
 ) -> None:
     store.open(session(), now=NOW)
     server.delete(index(server))  # as if revoked between the two steps of a refresh
-    use(store, "first", "second")
+    refresh(store, "first", "second")
     assert list(server.scan_iter(INDEX)) == []
 
 
@@ -121,7 +121,7 @@ def test_no_token_is_stored(make_app: MakeApp, redis_url: str, server: Redis) ->
 def test_scripts_are_loaded_again_after_the_server_dropped_them(store: SessionStore, server: Redis) -> None:
     store.open(session(), now=NOW)
     server.script_flush()
-    assert use(store, "first", "second") == accepted("second", 1000)
+    assert refresh(store, "first", "second") == accepted("second", 1000)
 
 
 def test_login_returns_503_while_the_server_has_no_memory(
