@@ -7,12 +7,6 @@ from flask import Flask
 from flask_core_auth import CoreAuth, auth_required, current_identity
 
 from ..apps import PASSWORD, SECRET
-from ..apps import bearer as bearer
-from ..apps import log_in as login
-from ..apps import refresh as refresh
-from ..forge import read as claims
-
-__all__ = ["PASSWORD", "SECRET", "bearer", "claims", "login", "make_session_app", "refresh"]
 
 
 def make_session_app(sessions: str | None, *, instance_path: str | None = None, **config: object) -> Flask:

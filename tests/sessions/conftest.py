@@ -10,7 +10,6 @@ from flask import Flask
 
 from flask_core_auth.sessions import SessionStore, open_store
 
-from ..apps import Clock
 from ..limits import LIMITS, extend_limits
 from ..stores import (
     close_store,
@@ -25,7 +24,6 @@ from ..stores import (
 from .app import make_session_app
 
 __all__ = [
-    "Clock",
     "postgres_server",
     "postgres_url",
     "redis_server",
