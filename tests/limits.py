@@ -15,6 +15,7 @@ LIMITS = (
     (redis, "WAIT_TIMEOUT_SECONDS"),
     (throttle, "STORAGE_TIMEOUT_SECONDS"),
 )
+_PRODUCTION = tuple((module, name, getattr(module, name)) for module, name in LIMITS)
 EXTENDED_SECONDS = 60
 
 
@@ -22,3 +23,9 @@ def extend_limits() -> None:
     """Extend the time limits of stores and storages that this process opens from now on."""
     for module, name in LIMITS:
         setattr(module, name, EXTENDED_SECONDS)
+
+
+def restore_limits() -> None:
+    """Restore the time limits of production, in tests of the limits and after each test."""
+    for module, name, seconds in _PRODUCTION:
+        setattr(module, name, seconds)

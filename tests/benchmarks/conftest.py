@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..sessions.conftest import restore_limits
+from ..sessions.conftest import extended_limits
 from ..stores import postgres_server, redis_server
 
-__all__ = ["postgres_server", "redis_server", "restore_limits"]
+__all__ = ["extended_limits", "postgres_server", "redis_server"]

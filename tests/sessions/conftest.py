@@ -10,7 +10,7 @@ from flask import Flask
 
 from flask_core_auth.sessions import SessionStore, open_store
 
-from ..limits import LIMITS, extend_limits
+from ..limits import extend_limits, restore_limits
 from ..stores import (
     close_store,
     postgres_server,
@@ -35,20 +35,14 @@ __all__ = [
 
 
 @pytest.fixture(autouse=True)
-def restore_limits() -> Iterator[Callable[[], None]]:
-    """Extend the time limits of stores and limit storages during a test: the machine may be slow.
+def extended_limits() -> Iterator[None]:
+    """Extend the time limits of stores and limit storages during a test.
 
-    A test of the limits calls this fixture: stores that it opens afterwards have the limits of production.
+    A test of the limits calls ``restore_limits()`` before it opens a store.
     """
-    limits = [(module, name, getattr(module, name)) for module, name in LIMITS]
     extend_limits()
-
-    def restore() -> None:
-        for module, name, limit in limits:
-            setattr(module, name, limit)
-
-    yield restore
-    restore()
+    yield
+    restore_limits()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from flask_core_auth.sessions import Session, SessionStore
 from flask_core_auth.sessions.sql import SWEEP
 
 from ..apps import log_in, post_login, refresh
+from ..limits import restore_limits
 from .child import child, result
 from .servers import PostgresServer
 from .test_store import NOW, session
@@ -135,9 +136,7 @@ def test_two_processes_can_write_to_one_file(sqlite_url: str) -> None:
     assert len(rows(sqlite_url)) == 200
 
 
-def test_locked_file_causes_a_503_until_it_is_unlocked(
-    make_app: MakeApp, tmp_path: Path, restore_limits: Callable[[], None]
-) -> None:
+def test_locked_file_causes_a_503_until_it_is_unlocked(make_app: MakeApp, tmp_path: Path) -> None:
     path = tmp_path / "sessions.db"
     client = make_app(f"sqlite:///{path}").test_client()
     tokens = log_in(client)

@@ -22,6 +22,7 @@ from flask_core_auth.errors import ServiceUnavailableError
 from flask_core_auth.sessions import sql
 
 from ..apps import bearer, log_in, post_login, refresh
+from ..limits import restore_limits
 from ..stores import started
 from ..tether import tethered
 from .load import PATIENCE_SECONDS, Caller, Client
@@ -104,7 +105,7 @@ class Clients(t.NamedTuple):
 
 
 @pytest.fixture
-def clients(make_app: MakeApp, server: Server, restore_limits: Callable[[], None]) -> Clients:
+def clients(make_app: MakeApp, server: Server) -> Clients:
     patient = make_app(server.url, SESSION_CHECK="always").test_client()
     log_in(patient)
     restore_limits()
@@ -114,7 +115,7 @@ def clients(make_app: MakeApp, server: Server, restore_limits: Callable[[], None
 
 
 def test_time_limits_of_a_call_add_up_to_less_than_a_second(
-    open_sessions: Callable[..., t.Any], sqlite_url: str, restore_limits: Callable[[], None]
+    open_sessions: Callable[..., t.Any], sqlite_url: str
 ) -> None:
     restore_limits()
     for url in (sqlite_url, "postgresql+psycopg://test@127.0.0.1:1/test"):
@@ -178,9 +179,7 @@ def test_store_that_never_existed_causes_a_503(make_app: MakeApp, url: str) -> N
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:{}", "postgresql+psycopg://test@127.0.0.1:{}/test"])
 @pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 100])
-def test_server_with_another_protocol_causes_a_503(
-    make_app: MakeApp, url: str, greeting: bytes, restore_limits: Callable[[], None]
-) -> None:
+def test_server_with_another_protocol_causes_a_503(make_app: MakeApp, url: str, greeting: bytes) -> None:
     restore_limits()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
