@@ -1,10 +1,11 @@
-# make demo  serve the example app on this machine
-# make test  run the whole test suite
-# Both make a virtual environment in .venv first, and touch nothing outside this directory.
+# make demo   serve the example app on this machine
+# make test   run all tests
+# make bench  run the benchmarks
+# Each makes a virtual environment in .venv first, and changes nothing outside this directory.
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The first Python that is new enough; PYTHON=... chooses another.
+# The first Python that is new enough. To choose another, set PYTHON=...
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
@@ -35,7 +36,7 @@ build: $(VENV)/dev
 	$(BIN)/python -m build
 
 $(VENV)/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=..."; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found. Name one with: make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 

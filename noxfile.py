@@ -1,4 +1,4 @@
-"""The tests on every Python that is supported, with the lowest and the newest dependencies: ``nox``."""
+"""Run the tests on every supported Python, with the lowest and the newest dependencies: ``nox``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ nox.options.reuse_venv = "yes"
 @nox.session(python=["3.11", "3.12", "3.13"])
 @nox.parametrize("resolution", ["lowest-direct", "highest"])
 def tests(session: nox.Session, resolution: str) -> None:
-    """Run the tests; what comes after ``--`` is pytest's."""
+    """Run the tests. Arguments after ``--`` are passed to pytest."""
     session.install("--resolution", resolution, "--editable", ".[test]")
     session.run("python", "-m", "pytest", *session.posargs)
 

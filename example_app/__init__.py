@@ -1,7 +1,7 @@
-"""A small app with a login, to look at and to copy from.
+"""A small app with a login, as an example to copy from.
 
-``make demo`` serves it. Its whole configuration comes from the environment, in the datarhei Core's own
-variables (``CORE_API_AUTH_USERNAME`` and so on).
+``make demo`` serves it. Its configuration comes from environment variables with the datarhei Core's names
+(``CORE_API_AUTH_USERNAME`` and so on).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .routes import routes
 def create_app(config: t.Mapping[str, t.Any] | None = None) -> Flask:
     """Make the app.
 
-    :param config: settings that go before the environment's, for tests.
+    :param config: settings that override the environment variables, for tests.
     """
     app = Flask(__name__)
     app.config["API_AUTH_ABOUT"] = {

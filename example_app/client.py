@@ -1,6 +1,6 @@
-"""Log in to the example app, call it, and go on with the stored tokens in the next run.
+"""Log in to the example app, call it, and store the tokens for the next run.
 
-With ``make demo`` running, the first run logs in, and the second one does not need to::
+While ``make demo`` runs, the first run logs in, and the second run uses the stored tokens::
 
     python -m example_app.client http://127.0.0.1:8080 admin PASSWORD
     python -m example_app.client http://127.0.0.1:8080
@@ -20,14 +20,14 @@ STORE = Path("instance", "client-tokens.json")
 
 
 def store(tokens: TokenPair) -> None:
-    """Keep tokens for the next run, where only this user can read them."""
+    """Store tokens for the next run, in a file that only this user can read."""
     STORE.parent.mkdir(exist_ok=True)
     with open(STORE, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         json.dump(dataclasses.asdict(tokens), file)
 
 
 def stored() -> TokenPair:
-    """The tokens of the last run, empty if there was none."""
+    """Return the tokens of the last run, or empty ones."""
     return TokenPair(**json.loads(STORE.read_text())) if STORE.exists() else TokenPair("", "")
 
 

@@ -1,4 +1,4 @@
-"""The async twin of ``example_app.client``; it goes on with the same stored tokens."""
+"""The async version of ``example_app.client``, with the same stored tokens."""
 
 from __future__ import annotations
 

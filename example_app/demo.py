@@ -1,7 +1,4 @@
-"""Serve the example app on this machine, with a password made for the occasion.
-
-Run it with ``python -m example_app.demo``.
-"""
+"""Serve the example app on this machine, with a new password: ``python -m example_app.demo``."""
 
 from __future__ import annotations
 
@@ -16,10 +13,9 @@ LINES = r"""Serving the example app at {url}
   user {username!r}, password {password!r}: every scope
   user 'viewer', the same password: no scope
 
-Open it in a browser, {url}/docs for the description of its API, or try it from another
-terminal:
+Open it in a browser; {url}/docs describes its API. Or try it in another terminal:
 
-  # open to everybody; protected, so refused
+  # an open route, and a protected route, which rejects a request without a token
   curl {url}/api/v3/ping
   curl -i {url}/api/v3/profile
 
@@ -29,15 +25,15 @@ terminal:
   REFRESH=$(echo "$TOKENS" | python3 -c 'import json, sys; print(json.load(sys.stdin)["refresh_token"])')
   curl {url}/api/v3/profile -H "Authorization: Bearer $ACCESS"
 
-  # a new access token, which is not fresh
+  # get a new access token, which is not fresh
   curl {url}/api/login/refresh -H "Authorization: Bearer $REFRESH"
 
-  # refused: a refresh token opens no route, a wrong password none at all
+  # rejected: a refresh token at a protected route, and a wrong password
   curl -i {url}/api/v3/profile -H "Authorization: Bearer $REFRESH"
   curl -i {url}/api/login -H 'Content-Type: application/json' \
     -d '{{"username": "admin", "password": "wrong"}}'
 
-  # log out: the session is ended, and the refresh token with it
+  # log out, which ends the session: its refresh token is no longer accepted
   curl -i -X POST {url}/api/logout -H "Authorization: Bearer $REFRESH"
 
 Stop with Ctrl-C.
@@ -45,15 +41,15 @@ Stop with Ctrl-C.
 
 
 def main() -> None:
-    """Fill in what the environment leaves open, say how to try it, and become gunicorn."""
+    """Set missing environment variables, print commands to try, and start gunicorn."""
     environ = os.environ
     address = environ.get("DEMO_ADDRESS", "127.0.0.1:8080")
     username = environ.setdefault("CORE_API_AUTH_USERNAME", "admin")
     password = environ.setdefault("CORE_API_AUTH_PASSWORD", secrets.token_urlsafe(12))
     environ.setdefault("CORE_API_AUTH_USERS", json.dumps({"viewer": {"password": password}}))
-    # Made here and not in the app: each worker must have the same.
+    # Not made in the app: all workers must have the same secret.
     environ.setdefault("CORE_API_AUTH_JWT_SECRET", secrets.token_urlsafe(48))
-    # In the instance folder, which git ignores.
+    # A relative path is in the instance folder, which git ignores.
     environ.setdefault("CORE_API_AUTH_SESSIONS", "sqlite:///core-auth.db")
     login = json.dumps({"username": username, "password": password})
     print(
@@ -62,7 +58,7 @@ def main() -> None:
         ),
         flush=True,
     )
-    os.execv(  # noqa: S606  # no shell is wanted
+    os.execv(  # noqa: S606  # a shell is not needed
         sys.executable,
         [
             *(sys.executable, "-m", "gunicorn", "--bind", address, "--workers", "2"),

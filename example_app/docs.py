@@ -1,4 +1,4 @@
-"""The page at ``/docs``, where Swagger UI shows the description of the API, to browse and to try."""
+"""The page at ``/docs``: Swagger UI shows the description of the API, and sends requests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .openapi import describe
 if t.TYPE_CHECKING:
     from flask import Response
 
-# Swagger UI draws its arrows from data: URLs, and makes HTML of descriptions, which it sanitizes.
+# Swagger UI loads its arrows from data: URLs, and makes HTML from descriptions, which it sanitizes.
 LOOSENED = {"img-src": "'self' data:"}
 DROPPED = {"require-trusted-types-for", "trusted-types"}
 POLICY = {name: value for name, value in (page.POLICY | LOOSENED).items() if name not in DROPPED}
@@ -21,7 +21,7 @@ POLICY = {name: value for name, value in (page.POLICY | LOOSENED).items() if nam
 docs = Blueprint(
     "docs",
     __name__,
-    # Only the package's files: its own page has an inline script, which the headers forbid.
+    # Only the files, not the page of flask_swagger_ui: the policy forbids its inline script.
     static_folder=str(resources.files("flask_swagger_ui") / "dist"),
     static_url_path="/docs/assets",
 )
@@ -37,5 +37,5 @@ def index() -> Response:
 
 @docs.get("/openapi.json")
 def document() -> Response:
-    """Serve what it shows."""
+    """Serve the description of the API."""
     return jsonify(describe(current_app))

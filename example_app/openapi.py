@@ -1,4 +1,4 @@
-"""The description of the whole API: that of the login, merged with that of the app's own routes."""
+"""The description of the whole API: the login's description, merged with the app's own routes."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/CoreAuthE
 
 
 def describe(app: Flask) -> Document:
-    """Merge the two into one OpenAPI document, during a request: the app may be below a path."""
-    # All that it names begins with CoreAuth, so that it gets in nobody's way.
+    """Make one OpenAPI document. This needs a request, since the app may be below a path."""
+    # All names in it begin with CoreAuth, so they cannot collide with the names of the app.
     login = openapi.spec(app)
     return {
         "openapi": login["openapi"],
         "info": {
             "title": "Example app",
             "version": "1.0.0",
-            "description": "Log in, copy the access token, hand it to *Authorize*, and try the routes.",
+            "description": "Log in, copy the access token, paste it under *Authorize*, and try the routes.",
         },
         "servers": [{"url": request.script_root or "/"}],
         "tags": [{"name": "login"}, {"name": "routes"}, {"name": "sessions"}],
@@ -40,10 +40,10 @@ def describe(app: Flask) -> Document:
 
 
 def _own_paths(schemes: Document) -> Document:
-    # In the header or, where API_AUTH_COOKIES says so, in a cookie.
+    # In the header or, with API_AUTH_COOKIES, in a cookie.
     access: list[Document] = [{name: []} for name in schemes if name.startswith("CoreAuthAccess")]
     unauthorized = {"401": {"$ref": "#/components/responses/CoreAuth401"}}
-    forbidden = {"403": {"description": "The token lacks the scope", "content": ERROR}}
+    forbidden = {"403": {"description": "The token does not have the scope", "content": ERROR}}
     profile = {"subject": TEXT, "idp": TEXT, "scopes": {"type": "array", "items": TEXT}}
     return {
         "/api/v3/ping": _get(routes.ping, [{}], {"answer": TEXT}),
@@ -57,7 +57,7 @@ def _get(
     view: Callable[..., object],
     security: list[Document],
     properties: Document,
-    refusals: Document | None = None,
+    errors: Document | None = None,
 ) -> Document:
     schema = {"type": "object", "required": list(properties), "properties": properties}
     return {
@@ -67,8 +67,8 @@ def _get(
             "tags": ["routes"],
             "security": security,
             "responses": {
-                "200": {"description": "Let in", "content": {"application/json": {"schema": schema}}},
-                **(refusals or {}),
+                "200": {"description": "OK", "content": {"application/json": {"schema": schema}}},
+                **(errors or {}),
             },
         }
     }

@@ -1,4 +1,4 @@
-"""The page at ``/``, and the headers that keep a browser from doing what the page does not need."""
+"""The page at ``/``, and headers that forbid a browser everything that the pages do not need."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ POLICY = {
     "img-src": "'self'",
     "connect-src": "'self'",
     "base-uri": "'none'",
-    # The script sends the form. Without it, the browser must not: not even to this app.
+    # The script sends the form. Without the script, the browser must not send it, not even to this app.
     "form-action": "'none'",
     "frame-ancestors": "'none'",
-    # With these the browser itself refuses innerHTML and its like.
+    # With these, the browser rejects strings as HTML, for example in innerHTML.
     "require-trusted-types-for": "'script'",
     "trusted-types": "'none'",
 }
@@ -31,7 +31,7 @@ HEADERS = {
 
 
 class Route(t.NamedTuple):
-    """A route that the page offers to call."""
+    """A route that the page can call."""
 
     url: str
     purpose: str
@@ -46,14 +46,14 @@ def index() -> str:
 
 @page.after_app_request
 def harden(response: Response) -> Response:
-    """Set the headers, except where a view has set its own."""
+    """Set the headers, unless a view has set its own."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
 
 
 def _routes() -> list[Route]:
-    """The app's own routes, each with the first line of its view's docstring."""
+    """Return the app's own routes, each with the first line of its view's docstring."""
     return [
         Route(
             url_for(rule.endpoint),

@@ -1,4 +1,4 @@
-"""The app's own routes, one for each way to protect one."""
+"""The app's own routes, one for each kind of protection."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from flask_core_auth import auth_required, current_identity
 
 routes = Blueprint("routes", __name__, url_prefix="/api/v3")
 
-Answer = dict[str, t.Any]
+Body = dict[str, t.Any]
 
 
 @routes.get("/ping")
-def ping() -> Answer:
+def ping() -> Body:
     """Open to everybody."""
     return {"answer": "pong"}
 
 
 @routes.get("/profile")
 @auth_required
-def profile() -> Answer:
-    """For whoever is logged in."""
+def profile() -> Body:
+    """Requires a login."""
     return {
         "subject": current_identity.subject,
         "idp": current_identity.idp,
@@ -32,13 +32,13 @@ def profile() -> Answer:
 
 @routes.get("/secrets")
 @auth_required(fresh=True)
-def secrets() -> Answer:
-    """Only straight after a login, not after a refresh."""
+def secrets() -> Body:
+    """Requires a fresh login: a refreshed token is rejected."""
     return {"secret": "42"}
 
 
 @routes.get("/admin")
 @auth_required(scopes="admin")
-def admin() -> Answer:
-    """Only with the scope admin."""
+def admin() -> Body:
+    """Requires the scope admin."""
     return {"welcome": current_identity.subject}

@@ -58,8 +58,8 @@ class AuthClient(FlaskClient):
 class FakeTenant:
     """An Auth0 tenant for tests.
 
-    Its access tokens are validated like those of a real tenant, by its keys. While it is :meth:`serving`,
-    the keys are fetched without a network.
+    Its access tokens are validated by its keys, like the tokens of a real tenant. While it is
+    :meth:`serving`, the keys are fetched without a network.
 
     :param domain: its domain.
     :param audience: the identifier of the app's API in it.

@@ -1,8 +1,8 @@
-"""Processes that do not outlive the test run, however it ends: ``kill -9`` leaves it no time to end them.
+"""Processes that do not outlive the test run, even one that ``kill -9`` ends.
 
-Run as a program, this becomes another one, and is killed with the process that started it. (Not by way of
-Popen's ``preexec_fn``, which may not be used where there are threads.) It works on Linux; elsewhere, what
-is left behind is.
+Run as a program, this module becomes another program that is killed with the process that started it.
+(Popen's ``preexec_fn`` is no alternative: it is not safe with threads.) It works on Linux only; on other
+systems such processes are left behind.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _PR_SET_PDEATHSIG = 1
 
 
 def tethered(*command: str) -> list[str]:
-    """What to start instead of ``command``, so that it ends with this process.
+    """Return the command to start instead of ``command``, so that it ends with this process.
 
-    A command that becomes another user on its way is no longer tethered.
+    A process that changes its user loses the tether.
     """
     if sys.platform != "linux":
         return [*command]
@@ -27,11 +27,11 @@ def tethered(*command: str) -> list[str]:
 
 
 def tether(parent: int) -> None:
-    """Have this process killed when ``parent`` ends, which has started it."""
+    """Have this process killed when ``parent``, which started it, ends."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it had ended before
+    if os.getppid() != parent:  # the parent ended before prctl() took effect
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -1,16 +1,16 @@
-// What happens on the page. The tokens live in this module's memory: in no storage and no cookie.
+// The behaviour of the page. The tokens are kept in the memory of this module, not in a storage or a cookie.
 
 const { prefix } = document.querySelector("main").dataset;
 const byId = (id) => document.getElementById(id);
 const form = document.forms[0];
 const withSessions = byId("sessions") !== null;
 
-/** The two tokens, decoded, while somebody is logged in. */
+/** The two decoded tokens while a user is logged in; otherwise null. */
 let tokens = null;
 
-// Talking to the API
+// Requests to the API
 
-/** Send a request and have its answer, whatever it is; no answer at all has the status 0. */
+/** Send a request, and return its response. Without a response, the status is 0. */
 async function call(method, url, { token, json } = {}) {
   const headers = {};
   if (token) headers.Authorization = `Bearer ${token.raw}`;
@@ -39,17 +39,17 @@ function parse(text) {
   }
 }
 
-/** What an answer says went wrong. */
+/** Return the error of a response in words. */
 function inWords(answer) {
   if (answer.status === 0) return "The server cannot be reached. Is it still running?";
   const details = answer.body?.details;
   if (Array.isArray(details) && details.length) return `${details.join(". ")}.`;
-  return `The server answered ${answer.status} and did not say why.`;
+  return `The server responded with ${answer.status} and no reason.`;
 }
 
 let busy = false;
 
-/** Only one thing at a time may change who is logged in; what is clicked meanwhile is dropped. */
+/** Make an event handler that ignores events while another one runs, so that tokens change one at a time. */
 function alone(action) {
   return async (event) => {
     event.preventDefault();
@@ -75,39 +75,39 @@ function decode(raw) {
     return JSON.parse(new TextDecoder().decode(bytes));
   });
   const lifetime = (payload.exp - payload.iat) * 1000;
-  // Counted from now and not from `iat`: this device's clock may be wrong, its pace is not.
+  // From now on, not from `iat`: this device's clock may be wrong, but it measures durations correctly.
   return { raw, parts, header, payload, lifetime, expires: Date.now() + lifetime };
 }
 
-/** What the claims mean, in the order in which they are shown. */
+/** The meaning of each claim, in the order of the page. */
 const MEANINGS = {
-  alg: () => "how it is signed",
+  alg: () => "the signature algorithm",
   typ: () => "a JSON Web Token",
   iss: () => "issuer: the realm of this app",
-  sub: () => "subject: who logged in",
+  sub: () => "subject: the user",
   idp: (value) => {
-    if (value === "local") return "who vouches: the app’s config";
-    return value === "host" ? "who vouches: the app" : "who vouches: a tenant";
+    if (value === "local") return "identity provider: the app’s config";
+    return value === "host" ? "identity provider: the app" : "identity provider: a tenant";
   },
-  scope: (value) => (value === "*" ? "what it may do: everything" : "what it may do"),
-  usefor: (value) => (value === "access" ? "opens routes" : "fetches access tokens"),
+  scope: (value) => (value === "*" ? "scopes: all" : "scopes"),
+  usefor: (value) => (value === "access" ? "gives access to routes" : "gets access tokens"),
   type: () => "the same for flask-jwt-extended",
   fresh: (value, { usefor }) => {
-    if (usefor === "refresh") return "only access tokens are";
-    return value ? "straight from a login" : "not straight from a login";
+    if (usefor === "refresh") return "only access tokens can be fresh";
+    return value ? "issued at a login" : "not issued at a login";
   },
   iat: (value) => ["issued ", moment(value)],
   nbf: (value) => ["not valid before ", moment(value)],
   exp: (value) => ["expires ", moment(value)],
   exi: (value) => `lives ${span(value)}`,
   jti: () => "the token’s own ID",
-  sid: () => "the session it belongs to",
-  cred: () => "spoiled by a new password",
-  csrf: () => "guards it in a cookie",
+  sid: () => "the session of the token",
+  cred: () => "changes with the password",
+  csrf: () => "protects it in a cookie",
 };
 const ORDER = Object.keys(MEANINGS);
 
-/** Seconds since the epoch, or a date in ISO 8601, as local time; the day only where it is not today. */
+/** Show seconds since the epoch, or a date in ISO 8601, as local time; with the day, unless it is today. */
 function moment(value, timeStyle = "medium") {
   const date = new Date(typeof value === "number" ? value * 1000 : value);
   const today = date.toDateString() === new Date().toDateString();
@@ -115,7 +115,7 @@ function moment(value, timeStyle = "medium") {
   return make("time", { datetime: date.toISOString() }, text);
 }
 
-/** 600 seconds are 10 minutes. */
+/** Turn 600 seconds into "10 minutes". */
 function span(seconds) {
   const units = { day: 86400, hour: 3600, minute: 60, second: 1 };
   const [unit, size] = Object.entries(units).find(([, size]) => seconds % size === 0);
@@ -123,7 +123,7 @@ function span(seconds) {
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 
-/** 61,000 milliseconds are 1:01. */
+/** Turn 61,000 milliseconds into "1:01". */
 function clock(milliseconds) {
   const total = Math.ceil(milliseconds / 1000);
   const [days, hours, minutes, seconds] = [total / 86400, (total / 3600) % 24, (total / 60) % 60, total % 60];
@@ -133,7 +133,7 @@ function clock(milliseconds) {
   return total >= 3600 ? long : `${Math.floor(minutes)}:${digits(seconds)}`;
 }
 
-// Showing things
+// Elements
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -142,12 +142,12 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Leave an element alone that says it already: each change is read aloud, or drawn. */
+/** Change the text of an element, unless it is the same: screen readers read each change aloud. */
 function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** One row of a list: a name, its value, and what it means. */
+/** Make a row of a list: a name, its value, and its meaning. */
 function row(name, value, kind, ...note) {
   return make(
     "div",
@@ -168,18 +168,18 @@ function claimRows(claims, payload) {
     });
 }
 
-/** Say that something went well, in the place where it was asked for. */
-function tell(place, text = "") {
+/** Show news in a section, and clear its error. */
+function showNews(place, text = "") {
   byId(`${place}-problem`).replaceChildren();
   byId(`${place}-news`).textContent = text;
 }
 
-/** Until when to wait, by the element that counts it down. */
+/** The end of each wait, by the element that counts down to it. */
 const waits = new Map();
 
-/** Say what went wrong and, if the answer tells how long to wait, count that down. */
-function complain(place, answer, advice = "") {
-  tell(place);
+/** Show the error of a response in a section and, with Retry-After, a countdown. */
+function showError(place, answer, advice = "") {
+  showNews(place);
   const problem = byId(`${place}-problem`);
   problem.textContent = [inWords(answer), advice].filter(Boolean).join(" ");
   const seconds = Number(answer.headers.get("Retry-After"));
@@ -191,7 +191,7 @@ function complain(place, answer, advice = "") {
   }
 }
 
-/** Show who is logged in, and with what. */
+/** Show the user and the tokens, or the login form. */
 function show() {
   const loggedIn = tokens !== null;
   byId("login").hidden = loggedIn;
@@ -204,7 +204,7 @@ function show() {
   tick();
 }
 
-/** Show a token, or clear what was shown of the last: what is only hidden is still there. */
+/** Show a token. Without one, clear the last token, since a hidden element would still contain it. */
 function showToken(id, token) {
   const card = byId(`${id}-token`);
   for (const part of ["header", "payload"]) {
@@ -218,7 +218,7 @@ function showToken(id, token) {
   until.replaceChildren(...(token ? ["until ", moment(token.expires / 1000)] : []));
 }
 
-/** Bring everything that counts down up to date. */
+/** Update every countdown. */
 function tick() {
   const now = Date.now();
   for (const [id, token] of Object.entries(tokens ?? {})) countDown(id, token, token.expires - now);
@@ -231,13 +231,13 @@ function tick() {
 
 const EXPIRED = {
   access: "The access token has expired: refresh it.",
-  refresh: "The refresh token has expired: log out, and in again.",
+  refresh: "The refresh token has expired: log out, and log in again.",
 };
 
 function countDown(id, token, left) {
   const expired = left <= 0;
   const meter = byId(`${id}-meter`);
-  if (expired && !meter.classList.contains("expired")) tell("account", EXPIRED[id]);
+  if (expired && !meter.classList.contains("expired")) showNews("account", EXPIRED[id]);
   meter.classList.toggle("expired", expired);
   meter.querySelector("progress").value = Math.max(left, 0) / token.lifetime;
   write(meter.querySelector(".left"), expired ? "expired" : clock(left));
@@ -258,14 +258,14 @@ async function logIn() {
   const credentials = { username: username.value, password: password.value };
   const answer = await call("POST", `${prefix}/login`, { json: credentials });
   if (!answer.ok) {
-    complain("login", answer);
+    showError("login", answer);
     password.select();
     return;
   }
   tokens = { access: decode(answer.body.access_token), refresh: decode(answer.body.refresh_token) };
   form.reset();
-  tell("login");
-  tell("account");
+  showNews("login");
+  showNews("account");
   forgetAnswer();
   show();
   byId("account-name").focus();
@@ -275,8 +275,8 @@ async function logIn() {
 async function refresh() {
   const answer = await call("GET", `${prefix}/login/refresh`, { token: tokens.refresh });
   if (!answer.ok) {
-    const refused = answer.status === 401;
-    complain("account", answer, refused ? "This refresh token is of no more use: log out, and in again." : "");
+    const expired = "This refresh token is no longer accepted: log out, and log in again.";
+    showError("account", answer, answer.status === 401 ? expired : "");
     return;
   }
   tokens.access = decode(answer.body.access_token);
@@ -287,38 +287,39 @@ async function refresh() {
     news += " The refresh token was replaced, too.";
   }
   show();
-  tell("account", news);
+  showNews("account", news);
   await listSessions();
 }
 
 async function logOut() {
   if (!withSessions) {
-    leave("Logged out. Neither side keeps the tokens; a copy would be accepted until it expires.");
+    leave("Logged out. The page has discarded the tokens, but a copy is accepted until it expires.");
     return;
   }
-  // The refresh token, which outlives the other: an expired token ends no session.
+  // With the refresh token, which lives longer: an expired token cannot end a session.
   const answer = await call("POST", `${prefix}/logout`, { token: tokens.refresh });
-  if (answer.ok || answer.status === 401) leave("Logged out. The session is ended, and its refresh token too.");
-  else complain("account", answer);
+  if (answer.ok || answer.status === 401) {
+    leave("Logged out. The session is ended, and its refresh token is no longer accepted.");
+  } else showError("account", answer);
 }
 
-/** Drop the tokens, and say why. */
+/** Discard the tokens, and say why. */
 function leave(why) {
   tokens = null;
   forgetAnswer();
   if (withSessions) byId("sessions").querySelector("ul").replaceChildren();
   show();
-  tell("login", why);
+  showNews("login", why);
   form.elements.username.focus();
 }
 
 // Routes
 
-/** What the error in an answer's challenge (RFC 6750, RFC 9470) means for whoever looks at this page. */
+/** Advice for each error in a challenge (RFC 6750, RFC 9470). */
 const ADVICE = {
   invalid_token: "Refresh, and call it again.",
-  insufficient_user_authentication: "This access token comes from a refresh. Log out, and in again.",
-  insufficient_scope: "This user has no such scope: log in as another.",
+  insufficient_user_authentication: "This access token comes from a refresh. Log out, and log in again.",
+  insufficient_scope: "This user does not have the scope: log in as another user.",
 };
 const HEADERS = ["WWW-Authenticate", "Retry-After", "Content-Type"];
 let calls = 0;
@@ -327,7 +328,7 @@ async function callRoute(button) {
   const number = ++calls;
   const { url } = button.dataset;
   const answer = await call("GET", url, { token: tokens?.access });
-  if (number !== calls) return; // another was called meanwhile
+  if (number !== calls) return; // the user has called another route since
   const kind = answer.ok ? "good" : "bad";
   const mark = button.querySelector("b");
   mark.textContent = answer.status || "–";
@@ -340,7 +341,7 @@ function showAnswer(url, answer, kind) {
   panel.hidden = false;
   panel.className = `card ${kind}`;
   const phrase = answer.ok ? "OK" : (answer.body?.message ?? "");
-  const status = answer.status ? `${answer.status} ${phrase}` : "No answer";
+  const status = answer.status ? `${answer.status} ${phrase}` : "No response";
   panel.querySelector(".status").replaceChildren(make("b", {}, status), ` ${url}`);
   panel.querySelector(".words").textContent = answer.ok ? "" : `${inWords(answer)} ${advice(answer)}`;
   const headers = HEADERS.filter((name) => answer.headers.has(name));
@@ -370,14 +371,14 @@ function forgetAnswer() {
 
 // Sessions
 
-/** List the sessions anew, and tell whether that went well. */
+/** Load the list of sessions, and tell whether it succeeded. */
 async function listSessions() {
   if (!withSessions) return true;
   const answer = await call("GET", `${prefix}/sessions`, { token: tokens.access });
   if (answer.ok) {
-    tell("sessions");
+    showNews("sessions");
     byId("sessions").querySelector("ul").replaceChildren(...answer.body.sessions.map(sessionItem));
-  } else complainOfSessions(answer);
+  } else showSessionError(answer);
   return answer.ok;
 }
 
@@ -392,18 +393,18 @@ function sessionItem(session) {
   return make(
     "li",
     { title: session.user_agent ?? "" },
-    make("p", {}, program, ...(session.current ? [" ", make("span", { class: "tag" }, "this one")] : [])),
+    make("p", {}, program, ...(session.current ? [" ", make("span", { class: "tag" }, "current")] : [])),
     end,
     make("small", {}, `${address}, last used `, used),
     make("small", {}, "since ", since, ", until ", until),
   );
 }
 
-// In this order: each browser also claims to be those that come after it, each system likewise.
+// In this order: the user agent of each browser also names browsers after it in the list; systems likewise.
 const BROWSERS = { Edg: "Edge", OPR: "Opera", Firefox: "Firefox", Chrome: "Chrome", Safari: "Safari" };
 const SYSTEMS = ["Android", "iPhone", "iPad", "Windows", "Macintosh", "Linux"];
 
-/** What a user agent calls itself, in short. */
+/** Return a short name of a user agent. */
 function programOf(agent) {
   if (!agent.startsWith("Mozilla/")) return agent.split(" ")[0] || "Unknown program";
   const browser = Object.keys(BROWSERS).find((name) => agent.includes(`${name}/`));
@@ -414,22 +415,22 @@ function programOf(agent) {
 async function endSession({ id, current }) {
   const url = `${prefix}/sessions/${encodeURIComponent(id)}`;
   const answer = await call("DELETE", url, { token: tokens.access });
-  if (!answer.ok) complainOfSessions(answer);
-  else if (current) leave("You have ended this page’s own session.");
+  if (!answer.ok) showSessionError(answer);
+  else if (current) leave("You have ended the session of this page.");
   else {
     byId("sessions-title").focus();
-    if (await listSessions()) tell("sessions", "The session is ended.");
+    if (await listSessions()) showNews("sessions", "The session is ended.");
   }
 }
 
 async function endSessions() {
   const answer = await call("DELETE", `${prefix}/sessions`, { token: tokens.access });
-  if (answer.ok) leave("All your sessions are ended, this page’s own too.");
-  else complainOfSessions(answer);
+  if (answer.ok) leave("All your sessions are ended, the session of this page included.");
+  else showSessionError(answer);
 }
 
-function complainOfSessions(answer) {
-  complain("sessions", answer, answer.status === 401 ? "Refresh first." : "");
+function showSessionError(answer) {
+  showError("sessions", answer, answer.status === 401 ? "Refresh first." : "");
 }
 
 form.addEventListener("submit", alone(logIn));

@@ -1,4 +1,4 @@
-// Shows the description of the API with Swagger UI, whose bundle is loaded before this module.
+// Shows the description of the API with Swagger UI. The page loads the bundle of Swagger UI first.
 
 const place = document.querySelector("[data-url]");
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -13,6 +13,6 @@ followTheSystem();
 SwaggerUIBundle({
   domNode: place,
   url: place.dataset.url,
-  defaultModelsExpandDepth: 0, // the schemas are folded up
-  validatorUrl: null, // or swagger.io would hear of the document
+  defaultModelsExpandDepth: 0, // the schemas are collapsed
+  validatorUrl: null, // otherwise Swagger UI sends the document's URL to swagger.io
 });

@@ -1,10 +1,14 @@
-"""Run every benchmark, one after the other."""
+"""Run every benchmark: ``make bench``."""
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
+from .bench_client import bench_client
+from .bench_protected import bench_auth0, bench_protected
+from .bench_sessions import bench_sessions
 
-for script in sorted(Path(__file__).parent.glob("bench_*.py")):
-    print(f"== {script.stem}")
-    runpy.run_path(str(script), run_name="__main__")
+BENCHMARKS = (bench_client, bench_protected, bench_auth0, bench_sessions)
+
+if __name__ == "__main__":
+    for benchmark in BENCHMARKS:
+        print(f"== {benchmark.__name__}", flush=True)
+        benchmark()

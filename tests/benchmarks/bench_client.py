@@ -1,7 +1,7 @@
-"""What the client adds to a request: ``make bench``.
+"""The time that CoreClient adds to a request: ``make bench``.
 
-The same request, over the same kind of connection, with the same header: through httpx2's own client and
-through ours, in turns, so that the ratio holds on a machine whose speed drifts. The bar: 1.05.
+httpx2's own client and CoreClient send the same request with the same header, over the same kind of
+connection. The bar: 1.05.
 """
 
 from __future__ import annotations
@@ -9,18 +9,17 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx2
 
 from flask_core_auth.client import CoreClient
 
+from ..apps import bearer
 from ..tether import tethered
+from .measure import measure
 
-ROUNDS = 200
-CALLS = 10
 TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9." + "x" * 300 + "." + "y" * 43
 
 
@@ -35,47 +34,43 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def time_of(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    for _ in range(CALLS):
-        call()
-    return (time.perf_counter() - start) / CALLS * 1e6
-
-
 def serve() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     print(server.server_port, flush=True)
     server.serve_forever()
 
 
-def bench_client() -> None:
-    # A process of its own: in a thread it would slow down both clients, and hide the difference.
+def bench_client(*, rounds: int = 200, calls: int = 10) -> None:
+    # In a process of its own: a thread would slow down both clients, and hide the difference.
     server = subprocess.Popen(
         tethered(sys.executable, "-m", "tests.benchmarks.bench_client", "serve"),
         stdout=subprocess.PIPE,
         text=True,
+        cwd=Path(__file__).parents[2],
     )
     try:
+        assert server.stdout is not None
         url = f"http://127.0.0.1:{int(server.stdout.readline())}"
         with (
-            httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as bare,
-            CoreClient(url, access_token=TOKEN, refresh_token=TOKEN) as ours,
+            httpx2.Client(base_url=url, headers=bearer(TOKEN)) as bare,
+            CoreClient(url, access_token=TOKEN, refresh_token=TOKEN) as core,
         ):
-            pairs = []
-            for turn in range(ROUNDS):
-                # Whoever goes second finds the caches warm: they take turns at that, too.
-                if turn % 2:
-                    first = time_of(lambda: ours.get("/api/v3/process"))
-                    pairs.append((first, time_of(lambda: bare.get("/api/v3/process"))))
-                else:
-                    first = time_of(lambda: bare.get("/api/v3/process"))
-                    pairs.append((time_of(lambda: ours.get("/api/v3/process")), first))
+            times = measure(
+                {
+                    "httpx2": lambda: bare.get("/api/v3/process"),
+                    "CoreClient": lambda: core.get("/api/v3/process"),
+                },
+                rounds=rounds,
+                calls=calls,
+            )
     finally:
         server.terminate()
         server.communicate()
-    ratio = statistics.median(mine / theirs for mine, theirs in pairs)
-    theirs = statistics.median(theirs for _, theirs in pairs)
-    print(f"request through CoreClient: {ratio:.3f} x httpx2.Client's {theirs:.0f} us (bar 1.05)")
+    ratio = statistics.median(
+        core / bare for core, bare in zip(times["CoreClient"], times["httpx2"], strict=True)
+    )
+    microseconds = statistics.median(times["httpx2"])
+    print(f"request through CoreClient: {ratio:.3f} x httpx2.Client's {microseconds:.0f} us (bar 1.05)")
 
 
 if __name__ == "__main__":

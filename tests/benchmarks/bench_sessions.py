@@ -1,8 +1,8 @@
-"""What sessions cost: ``make bench``.
+"""The cost of sessions: ``make bench``.
 
-All figures come from one run and are measured in turns, so that their ratios hold on a machine whose
-speed drifts. The bars: a store's step at 1,000,000 sessions takes at most 1.3 times as long as at 1,000;
-asking Redis at a protected request takes at most 1.5 times as long as one GET over the same connection.
+The bars: a refresh with SQLite takes at most 2.3 times as long as without sessions. A call of a store with
+1,000,000 sessions takes at most 1.3 times as long as with 1,000. The check of a session in Redis at a
+protected request takes at most 1.5 times as long as one GET over the same connection.
 """
 
 from __future__ import annotations
@@ -16,94 +16,244 @@ import sys
 import tempfile
 import time
 import typing as t
-from collections.abc import Callable, Iterator
-from dataclasses import astuple
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import astuple, replace
 from pathlib import Path
 
-from werkzeug.test import EnvironBuilder
+from flask import Flask
 
 from flask_core_auth.sessions import Session, SessionStore, open_store
 from flask_core_auth.sessions.redis import RedisStore, _dump, _index_key, _session_key
 from flask_core_auth.sessions.store import RefreshRequest
 
-from ..sessions.app import login, make_session_app
+from ..apps import log_in
+from ..sessions.app import make_session_app
 from ..sessions.servers import PostgresServer, RedisServer, Server
+from ..stores import close_store
+from .measure import Call, measure, ratio, requester
 
-ROUNDS = 40
-CALLS = 50
-FEW, MANY = 1_000, 1_000_000
-LIFETIME = 86400
+KINDS = ("SQLite", "PostgreSQL", "Redis")
+LIFETIME_SECONDS = 86400
 USER_AGENT = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 Safari/537.36"
 )
 
-
-def measure(cases: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """The time of one call of each case, in microseconds: the median of the rounds."""
-    rounds: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(ROUNDS):
-        for name, call in cases.items():
-            start = time.perf_counter()
-            for _ in range(CALLS):
-                call()
-            rounds[name].append((time.perf_counter() - start) / CALLS * 1e6)
-    return {name: statistics.median(times) for name, times in rounds.items()}
+Measure = Callable[[dict[str, Call]], dict[str, float]]
 
 
-def bench_refresh(urls: dict[str, str]) -> None:
-    """A whole refresh, of one session, with each store and without one."""
+def bench_sessions(
+    kinds: Collection[str] = KINDS,
+    *,
+    rounds: int = 40,
+    calls: int = 50,
+    few: int = 1_000,
+    many: int = 1_000_000,
+) -> None:
+    """Measure refreshes, checks and the calls of stores.
 
-    def refresher(sessions: str | None, *, rotation: bool = False) -> Callable[[], None]:
-        app = make_session_app(sessions, REFRESH_ROTATION=rotation)
-        token = login(app.test_client())["refresh_token"]
-        environ = EnvironBuilder("/api/login/refresh").get_environ()
-        environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    :param kinds: the kinds of store.
+    :param few: number of sessions in a small store, at least 4.
+    :param many: number of sessions in a large store.
+    """
 
-        def refresh() -> None:
-            status: list[str] = []
-            b"".join(app.wsgi_app(dict(environ), lambda line, headers: status.append(line)))
-            assert status == ["200 OK"]
+    def medians(cases: dict[str, Call]) -> dict[str, float]:
+        times = measure(cases, rounds=rounds, calls=calls)
+        return {name: statistics.median(case) for name, case in times.items()}
 
-        return refresh
+    with tempfile.TemporaryDirectory() as directory:
+        urls, servers = {}, contextlib.ExitStack()
+        with servers:
+            if "SQLite" in kinds:
+                urls["SQLite"] = f"sqlite:///{directory}/one.db"
+            if "PostgreSQL" in kinds:
+                urls["PostgreSQL"] = servers.enter_context(running(PostgresServer())).url
+            if "Redis" in kinds:
+                redis = servers.enter_context(running(RedisServer("--appendfsync", "everysec")))
+                urls["Redis"] = redis.url
+            measure_refresh(medians, urls)
+            if "Redis" in kinds:
+                measure_check(medians, urls["Redis"])
+        counts = (few, many)
+        if "SQLite" in kinds:
+            files = (f"sqlite:///{directory}/few.db", f"sqlite:///{directory}/many.db")
+            measure_calls(medians, "SQLite", files, counts)
+    if "PostgreSQL" in kinds:
+        with running(PostgresServer()) as small, running(PostgresServer()) as large:
+            measure_calls(medians, "PostgreSQL", (small.url, large.url), counts)
+    if "Redis" in kinds:
+        with running(RedisServer("--appendonly", "no")) as redis:
+            measure_calls(medians, "Redis", (redis.url, redis.url[:-1] + "1"), counts)
 
-    times = measure({"stateless": refresher(None)} | {name: refresher(url) for name, url in urls.items()})
+
+ServerT = t.TypeVar("ServerT", bound=Server)
+
+
+@contextlib.contextmanager
+def running(server: ServerT) -> Iterator[ServerT]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@contextlib.contextmanager
+def session_app(sessions: str | None, **config: object) -> Iterator[Flask]:
+    app = make_session_app(sessions, **config)
+    try:
+        yield app
+    finally:
+        if sessions is not None:
+            close_store(app.extensions["core_auth"].sessions._store)
+
+
+def measure_refresh(medians: Measure, urls: dict[str, str]) -> None:
+    """Measure a whole refresh with each store, and without sessions."""
+    with contextlib.ExitStack() as apps:
+
+        def refresher(sessions: str | None) -> Call:
+            app = apps.enter_context(session_app(sessions))
+            return requester(app, "/api/login/refresh", log_in(app)["refresh_token"])
+
+        times = medians({name: refresher(url) for name, url in {"stateless": None, **urls}.items()})
     for name, took in times.items():
-        print(f"refresh, {name:22} {took / times['stateless']:5.2f} x stateless ({took:.0f} us)")
+        bar = "bar 2.3; " if name == "SQLite" else ""
+        print(f"refresh, {name:10} {took / times['stateless']:5.2f} x stateless ({bar}{took:.0f} us)")
 
 
-def some_sessions(count: int) -> Iterator[Session]:
-    now = int(time.time())
-    for number in range(count):
-        yield Session(
-            id=f"{number:022}",
-            owner=f"tenant.example auth0|{number // 4:024x}",
-            jti=f"5f1c6c0e-4c5c-4b7e-9d1e-{number:012}",
-            previous_jti=f"6a1c6c0e-4c5c-4b7e-9d1e-{number:012}",
-            rotated_at=now - 1000.123456,
-            created_at=now - 5000,
-            last_used_at=now - 1000,
-            expires_at=now + LIFETIME,
-            address=f"198.51.{number // 256 % 256}.{number % 256}",
-            user_agent=USER_AGENT,
+def measure_check(medians: Measure, url: str) -> None:
+    """Measure the time that API_AUTH_SESSION_CHECK="always" adds to a protected request, over one GET."""
+    with session_app(url, SESSION_CHECK="always") as checking, session_app(None) as stateless:
+        token = log_in(checking)["access_token"]
+        sessions = checking.extensions["core_auth"].sessions
+        client = sessions._store._client
+        key = next(client.scan_iter("core-auth:session:*"))
+        session_id = key.decode().rpartition(":")[2]
+        with_check, without = requester(checking, "/who", token), requester(stateless, "/who", token)
+        times = medians(
+            {
+                "GET": lambda: client.get(key),
+                "check": lambda: sessions.is_live(session_id),
+                "without": without,
+                "with": with_check,
+                "with GET": lambda: (without(), client.get(key)),
+            }
+        )
+    check = times["check"] / times["GET"]
+    print(f'"always" with Redis: {check:.2f} x one GET (bar 1.5; {times["check"]:.0f} us)')
+    # The server responds later to any command after a pause, so the GET follows a request, too.
+    added = times["with"] - times["without"]
+    by_get = times["with GET"] - times["without"]
+    print(
+        f'"always" with Redis, per request: {ratio(added, by_get):.2f} x one GET (bar 1.5; {added:.0f} us)'
+    )
+
+
+def measure_calls(medians: Measure, kind: str, urls: tuple[str, str], counts: tuple[int, int]) -> None:
+    """Measure the calls of a store with few sessions and of one with many, each of a random session."""
+    with contextlib.ExitStack() as opened:
+        stores = []
+        for url in urls:
+            stores.append(open_store(url, directory=""))
+            opened.callback(close_store, stores[-1])
+        print_size(kind, stores, urls, counts)
+        few, many = counts
+        for name, call in store_calls().items():
+            times = medians(
+                {
+                    "few": lambda call=call: call(stores[0], few),
+                    "many": lambda call=call: call(stores[1], many),
+                }
+            )
+            factor = times["many"] / times["few"]
+            print(
+                f"{kind}: {name:13} at {many:,} {factor:.2f} x at {few:,} (bar 1.3; {times['many']:.0f} us)"
+            )
+
+
+def print_size(
+    kind: str, stores: list[SessionStore], urls: tuple[str, str], counts: tuple[int, int]
+) -> None:
+    """Fill the stores, and print the size of a session."""
+    before = redis_memory(stores[1])
+    for store, url, count in zip(stores, urls, counts, strict=True):
+        fill(store, url, count)
+    if before is not None:
+        after = t.cast(int, redis_memory(stores[1]))
+        print(f"{kind}: {(after - before) / sum(counts):.0f} bytes of memory a session")
+    if kind == "SQLite":
+        size = Path(urls[1].removeprefix("sqlite:///")).stat().st_size
+        print(f"{kind}: {size / counts[1]:.0f} bytes of disk a session, indexes included")
+
+
+def store_calls() -> dict[str, Callable[[SessionStore, int], None]]:
+    """Return the calls to measure, of a store with a number of sessions."""
+    # Each refresh happens half a second after the last, so that most of them change the session.
+    moments = itertools.count(time.time(), 0.5)
+    new_ids = (f"new-{number:018}" for number in itertools.count())
+    template = make_session(0)
+
+    def refresh(store: SessionStore, count: int) -> None:
+        number = random.randrange(count)
+        session_id, jti, now = _id(number), _jti(number), next(moments)
+        store.refresh(
+            RefreshRequest(session_id, jti, None, now, 10, LIFETIME_SECONDS, 30 * LIFETIME_SECONDS)
         )
 
+    def is_live(store: SessionStore, count: int) -> None:
+        assert store.is_live(_id(random.randrange(count)), now=time.time())
 
-def in_batches(sessions: Iterator[Session]) -> Iterator[list[Session]]:
-    while batch := list(itertools.islice(sessions, 10_000)):
-        yield batch
+    def open_and_end(store: SessionStore, _: int) -> None:
+        session = replace(template, id=next(new_ids))
+        store.open(session, now=time.time())
+        store.end(session.id, session.owner)
+
+    def list_by_owner(store: SessionStore, count: int) -> None:
+        assert store.list_by_owner(_owner(random.randrange(count // 4)), now=time.time())
+
+    return {call.__name__: call for call in (refresh, is_live, open_and_end, list_by_owner)}
+
+
+def _id(number: int) -> str:
+    return f"{number:022}"
+
+
+def _jti(number: int) -> str:
+    return f"5f1c6c0e-4c5c-4b7e-9d1e-{number:012}"
+
+
+def _owner(number: int) -> str:
+    return f"tenant.example auth0|{number:024x}"
+
+
+def make_session(number: int) -> Session:
+    """Make one of the sessions that fill a store; each owner has four of them."""
+    now = int(time.time())
+    return Session(
+        id=_id(number),
+        owner=_owner(number // 4),
+        jti=_jti(number),
+        previous_jti=f"6a1c6c0e-4c5c-4b7e-9d1e-{number:012}",
+        rotated_at=now - 1000.123456,
+        created_at=now - 5000,
+        last_used_at=now - 1000,
+        expires_at=now + LIFETIME_SECONDS,
+        address=f"198.51.{number // 256 % 256}.{number % 256}",
+        user_agent=USER_AGENT,
+    )
 
 
 def fill(store: SessionStore, url: str, count: int) -> None:
-    first = next(some_sessions(1))
-    store.open(first, now=time.time())  # which makes the table
-    rest = itertools.islice(some_sessions(count), 1, None)
+    """Put sessions into a store, in batches: one by one would take hours."""
+    store.open(make_session(0), now=time.time())  # makes the table
+    rest = map(make_session, range(1, count))
     if isinstance(store, RedisStore):
         for batch in in_batches(rest):
             pipeline = store._client.pipeline(transaction=False)
             for session in batch:
-                pipeline.set(_session_key(session.id), _dump(session), ex=LIFETIME)
+                pipeline.set(_session_key(session.id), _dump(session), ex=LIFETIME_SECONDS)
                 pipeline.zadd(_index_key(session.owner), {session.id: session.expires_at})
-                pipeline.expire(_index_key(session.owner), LIFETIME)
+                pipeline.expire(_index_key(session.owner), LIFETIME_SECONDS)
             pipeline.execute()
     elif url.startswith("sqlite"):
         with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
@@ -126,50 +276,9 @@ def fill(store: SessionStore, url: str, count: int) -> None:
             connection.execute("CHECKPOINT")
 
 
-def bench_step(name: str, few: str, many: str) -> None:
-    """The steps of one store with few sessions and with many, of any of them in turn."""
-    stores = {FEW: open_store(few, directory=""), MANY: open_store(many, directory="")}
-    before = redis_memory(stores[MANY])
-    for count, store in stores.items():
-        fill(store, many if count == MANY else few, count)
-    if before is not None:
-        after = t.cast(int, redis_memory(stores[MANY]))
-        print(f"{name}: {(after - before) / (MANY + FEW):.0f} bytes of memory a session")
-    if name == "SQLite":
-        size = Path(many.removeprefix("sqlite:///")).stat().st_size
-        print(f"{name}: {size / MANY:.0f} bytes of disk a session, indexes included")
-
-    def use(count: int) -> None:
-        number = random.randrange(count)
-        jti = f"5f1c6c0e-4c5c-4b7e-9d1e-{number:012}"
-        # Seen from ten seconds later each time, so that each is a change.
-        stores[count].refresh(
-            RefreshRequest(f"{number:022}", jti, None, next(moments), 10, LIFETIME, 30 * LIFETIME)
-        )
-
-    def is_live(count: int) -> None:
-        assert stores[count].is_live(f"{random.randrange(count):022}", now=time.time())
-
-    def open_and_end(count: int) -> None:
-        number = next(fresh)
-        session = next(some_sessions(1))
-        opened = Session(**{**{key: getattr(session, key) for key in Session.__slots__}, "id": number})
-        stores[count].open(opened, now=time.time())
-        stores[count].end(number, session.owner)
-
-    def of_owner(count: int) -> None:
-        owner = f"tenant.example auth0|{random.randrange(count // 4):024x}"
-        assert stores[count].list_by_owner(owner, now=time.time())
-
-    moments = itertools.count(time.time(), 0.5)
-    fresh = (f"new-{number:018}" for number in itertools.count())
-    for step in (use, is_live, open_and_end, of_owner):
-        times = measure({"few": lambda step=step: step(FEW), "many": lambda step=step: step(MANY)})
-        ratio = times["many"] / times["few"]
-        print(
-            f"{name}: {step.__name__:12} at {MANY:,} {ratio:.2f} x at {FEW:,} (bar 1.3;"
-            f" {times['many']:.0f} us)"
-        )
+def in_batches(sessions: Iterator[Session]) -> Iterator[list[Session]]:
+    while batch := list(itertools.islice(sessions, 10_000)):
+        yield batch
 
 
 def redis_memory(store: SessionStore) -> int | None:
@@ -178,70 +287,5 @@ def redis_memory(store: SessionStore) -> int | None:
     return t.cast(int, store._client.info("memory")["used_memory"])
 
 
-def bench_always(url: str) -> None:
-    """What API_AUTH_SESSION_CHECK="always" adds to a protected request, over one GET."""
-    app = make_session_app(url, SESSION_CHECK="always")
-    token = login(app.test_client())["access_token"]
-    sessions = app.extensions["core_auth"].sessions
-    client = sessions._store._client
-    key = next(client.scan_iter("core-auth:session:*"))
-    session_id = key.decode().rpartition(":")[2]
-    environ = EnvironBuilder("/who").get_environ()
-    environ["HTTP_AUTHORIZATION"] = f"Bearer {token}"
-    without = make_session_app(None)
-
-    def request(app: t.Any) -> None:
-        b"".join(app.wsgi_app(dict(environ), lambda line, headers: None))
-
-    times = measure(
-        {
-            "GET": lambda: client.get(key),
-            "check": lambda: sessions.is_live(session_id),
-            "without": lambda: request(without),
-            "with": lambda: request(app),
-            "with GET": lambda: (request(without), client.get(key)),
-        }
-    )
-    check = times["check"] / times["GET"]
-    print(f'"always" with Redis: {check:.2f} x one GET (bar 1.5; {times["check"]:.0f} us)')
-    # A server that has been idle in between takes longer to answer, to whatever question.
-    added, by_get = times["with"] - times["without"], times["with GET"] - times["without"]
-    print(
-        f'"always" with Redis, added to a request: {added / by_get:.2f} x one GET (bar 1.5; {added:.0f} us)'
-    )
-
-
-@contextlib.contextmanager
-def running(*servers: Server) -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        for server in servers:
-            stack.callback(server.close)
-            server.start()
-        yield
-
-
-def bench_sessions(kinds: t.Collection[str]) -> None:
-    with tempfile.TemporaryDirectory() as directory:
-        redis, postgres = RedisServer("--appendfsync", "everysec"), PostgresServer()
-        with running(redis, postgres):
-            urls = {
-                "SQLite": f"sqlite:///{directory}/one.db",
-                "PostgreSQL": postgres.url,
-                "Redis": redis.url,
-            }
-            bench_refresh(urls)
-            bench_always(redis.url)
-        if "SQLite" in kinds:
-            bench_step("SQLite", f"sqlite:///{directory}/few.db", f"sqlite:///{directory}/many.db")
-    if "PostgreSQL" in kinds:
-        few, many = PostgresServer(), PostgresServer()
-        with running(few, many):
-            bench_step("PostgreSQL", few.url, many.url)
-    if "Redis" in kinds:
-        redis = RedisServer("--appendonly", "no")
-        with running(redis):
-            bench_step("Redis", redis.url, redis.url[:-1] + "1")
-
-
 if __name__ == "__main__":
-    bench_sessions(sys.argv[1:] or ("SQLite", "PostgreSQL", "Redis"))
+    bench_sessions(sys.argv[1:] or KINDS)

@@ -1,4 +1,4 @@
-"""A browser that looks at the example app, and does not overlook anything that goes wrong there."""
+"""A browser that shows the example app, and collects everything that goes wrong on the page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from ..apps import PASSWORD, USERNAME
 from . import stage
 
 if t.TYPE_CHECKING:
@@ -18,15 +19,16 @@ if t.TYPE_CHECKING:
 
     from playwright.sync_api import Browser, ConsoleMessage, Request, Response
 
-expect.set_options(timeout=20_000)
+PATIENCE_MS = stage.PATIENCE_SECONDS * 1000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class Visit:
-    """A page at the example app, and all that went wrong on it.
+    """A page of the example app, and everything that went wrong on it.
 
     :param page: the browser's page.
-    :param address: where the app is.
-    :param path: which of its pages to open.
+    :param address: the URL of the app.
+    :param path: the path of the page.
     """
 
     def __init__(self, page: Page, address: str, path: str = "/") -> None:
@@ -41,14 +43,15 @@ class Visit:
         page.on("request", self._on_request)
         page.on("requestfailed", self._on_request_failed)
         page.on("response", self._on_response)
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{address}{path}")
 
     def expect_failure(self, *failures: str) -> None:
         """Announce failed requests, such as ``"401 /api/v3/profile"``; any others fail the test."""
         self.expected += failures
 
-    def log_in(self, username: str = "admin", password: str = stage.PASSWORD) -> None:
-        """Log in, and wait until the page shows it."""
+    def log_in(self, username: str = USERNAME, password: str = PASSWORD) -> None:
+        """Log in, and wait until the page shows the username."""
         self.enter(username, password)
         expect(self.page.get_by_role("heading", level=2, name=username, exact=True)).to_be_visible()
 
@@ -59,14 +62,14 @@ class Visit:
         self.page.get_by_role("button", name="Log in").click()
 
     def call(self, path: str) -> None:
-        """Press a route's button, and wait for the answer."""
+        """Click a route's button, and wait for the response."""
         self.page.get_by_role("button", name=path).click()
         expect(self.page.locator("#answer .status")).to_contain_text(path)
 
-    def barriers(self, *known: str) -> list[str]:
-        """What axe-core finds that keeps somebody out, as it is now.
+    def violations(self, *known: str) -> list[str]:
+        """Return the violations of accessibility rules that axe-core finds on the page now.
 
-        :param known: the rules of axe-core that are let be.
+        :param known: rules of axe-core to ignore.
         """
         found = Axe().run(self.page).response["violations"]
         return [
@@ -77,8 +80,8 @@ class Visit:
         ]
 
     def verify(self) -> None:
-        """Fail if anything went wrong that was not announced, or if the page stored anything."""
-        # Chromium logs each failed fetch: those of the announced failures are no news.
+        """Fail if anything went wrong unexpectedly, or if the page stored anything."""
+        # Chromium logs each failed fetch, the expected ones included.
         failed = {failure.partition(" ")[2] for failure in self.expected}
         console = [
             text
@@ -103,7 +106,7 @@ class Visit:
 
     def _on_request_failed(self, request: Request) -> None:
         if request.failure == "net::ERR_ABORTED" and request.url.endswith("/favicon.svg"):
-            return  # the page was left before its icon was there
+            return  # the browser left the page before it had the icon
         self.failures.append(f"{request.failure} {urlsplit(request.url).path}")
 
     def _on_response(self, response: Response) -> None:
@@ -111,8 +114,8 @@ class Visit:
             self.failures.append(f"{response.status} {urlsplit(response.url).path}")
 
 
-# Not for the whole session: as long as playwright runs, so does an event loop in this thread, and tests
-# elsewhere that start one of their own would fail.
+# Not for the whole test session: Playwright runs an event loop in this thread, and no other test could then
+# start one.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if stage.CHROMIUM is None:
@@ -126,14 +129,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Where the example app is served."""
+    """Serve the example app, and yield its URL."""
     with stage.serve(CORE_API_AUTH_LOGIN_LIMIT="1000/minute") as address:
         yield address
 
 
 @pytest.fixture
 def visiting(browser: Browser) -> Iterator[Callable[..., Visit]]:
-    """Visit a page in a new context, which further arguments describe; verified in the end."""
+    """Visit pages, each in a new browser context with the given options; verify the visits at the end."""
     with contextlib.ExitStack() as stack:
         visits = []
 

@@ -1,4 +1,4 @@
-"""Take the documentation's pictures of the example app: ``python -m tests.example_app.screenshots``."""
+"""Take the screenshots of the example app for the documentation: ``make screenshots``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from ..apps import PASSWORD, USERNAME
 from . import stage
 
 if t.TYPE_CHECKING:
@@ -39,7 +40,7 @@ def main() -> None:
 
 
 def save(page: Page, name: str) -> None:
-    """Save what the page shows, in 256 colours: they are enough for text, and a third of the size."""
+    """Save a screenshot in 256 colours, which are enough for text and take a third of the space."""
     picture = Image.open(BytesIO(page.screenshot()))
     picture.quantize(256).save(PICTURES / f"{name}.png", optimize=True)
 
@@ -49,13 +50,13 @@ def serve(directory: str) -> AbstractContextManager[str]:
 
 
 def tell_the_story(page: Page) -> None:
-    """Log in, refresh some minutes later, and be refused for a token that is not fresh."""
+    """Log in, refresh some minutes later, and call a route that requires a fresh token."""
     page.clock.install()
     page.reload()
-    page.get_by_label("Username").fill("admin")
-    page.get_by_label("Password").fill(stage.PASSWORD)
+    page.get_by_label("Username").fill(USERNAME)
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="admin", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name=USERNAME, exact=True)).to_be_visible()
     expect(page.locator(".sessions li")).to_have_count(2)
     page.get_by_role("button", name="/api/v3/profile").click()
     expect(page.locator("#answer")).to_contain_text("200 OK")

@@ -1,4 +1,4 @@
-"""What looking at the page takes: the app behind a real server, and a browser."""
+"""The example app behind a real server, and a browser that shows it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from urllib.request import Request, urlopen
 
 from playwright.sync_api import sync_playwright
 
+from ..apps import PASSWORD, USERNAME
 from ..tether import tethered
+from .config import ENVIRONMENT
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,13 +25,8 @@ if t.TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[2]
-PASSWORD = "correct horse battery staple"
-SETTINGS = {
-    "CORE_API_AUTH_USERNAME": "admin",
-    "CORE_API_AUTH_PASSWORD": PASSWORD,
-    "CORE_API_AUTH_USERS": json.dumps({"viewer": {"password": PASSWORD}}),
-    "CORE_API_AUTH_JWT_SECRET": "a-secret-of-at-least-thirty-two-bytes",
-}
+#: Time limit for everything that a page or a server does: far more than a slow machine needs.
+PATIENCE_SECONDS = 120
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CHROMIUM_FLAGS = (
     "--disable-background-networking",
@@ -38,21 +35,21 @@ CHROMIUM_FLAGS = (
     "--disable-quic",
     "--disable-sync",
     "--no-first-run",
-    # As root, as in a container, Chromium cannot build its sandbox.
+    # As root, as in a container, Chromium cannot create its sandbox.
     *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
 )
 
 
 @contextlib.contextmanager
 def serve(**settings: str) -> Iterator[str]:
-    """Serve the example app with gunicorn, and give its address.
+    """Serve the example app with gunicorn, and yield its address.
 
-    :param settings: environment variables besides :data:`SETTINGS`.
+    :param settings: environment variables besides :data:`.ENVIRONMENT`.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        # The listener is handed over: its port cannot be lost to another process, and requests that come
-        # before the server is up wait in its queue.
+        # Gunicorn inherits the listener: no other process can take the port, and requests wait in its
+        # queue until the server is up.
         server = subprocess.Popen(
             tethered(
                 *(sys.executable, "-m", "gunicorn", "--bind", f"fd://{listener.fileno()}"),
@@ -60,27 +57,30 @@ def serve(**settings: str) -> Iterator[str]:
                 "example_app:create_app()",
             ),
             cwd=ROOT,
-            env={**os.environ, **SETTINGS, **settings},
+            env={**os.environ, **ENVIRONMENT, **settings},
             pass_fds=[listener.fileno()],
         )
     try:
         yield address
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        try:
+            server.wait(timeout=PATIENCE_SECONDS)
+        finally:
+            server.kill()
 
 
 def log_in_elsewhere(address: str) -> str:
-    """Open a session with another program than the browser, and give its refresh token."""
-    body = json.dumps({"username": "admin", "password": PASSWORD}).encode()
+    """Log in with another program than the browser, and return the refresh token."""
+    body = json.dumps({"username": USERNAME, "password": PASSWORD}).encode()
     headers = {"Content-Type": "application/json", "User-Agent": "tv-remote/1.0 (living room)"}
-    with urlopen(Request(f"{address}/api/login", body, headers)) as answer:
-        return t.cast(str, json.load(answer)["refresh_token"])
+    with urlopen(Request(f"{address}/api/login", body, headers)) as response:
+        return t.cast(str, json.load(response)["refresh_token"])
 
 
 @contextlib.contextmanager
 def open_browser() -> Iterator[Browser]:
-    """Start Debian's Chromium, without a window."""
+    """Start Chromium without a window."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         try:

@@ -1,4 +1,4 @@
-"""The description of the API as a page, in a real browser."""
+"""The page with the API's description, in a real browser."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typing as t
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from ..apps import PASSWORD, USERNAME
 from . import stage
 
 if t.TYPE_CHECKING:
@@ -46,15 +47,15 @@ def open_operation(page: Page, name: str) -> Locator:
 
 
 def execute(operation: Locator) -> Locator:
-    """Send the request, and give the answer."""
+    """Send the request, and return the response on the page."""
     operation.get_by_role("button", name="Execute").click()
-    answer = operation.locator(".live-responses-table")
-    expect(answer).to_be_visible()
-    return answer
+    response = operation.locator(".live-responses-table")
+    expect(response).to_be_visible()
+    return response
 
 
-def log_in(page: Page) -> dict[str, str]:
-    """Log in with Swagger UI, and give the tokens that it shows."""
+def log_in_with_swagger_ui(page: Page) -> dict[str, str]:
+    """Log in, and return the tokens that Swagger UI shows."""
     operation = open_operation(page, "coreAuthLogin")
     operation.get_by_role("button", name="Try it out").click()
     credentials = operation.get_by_role("textbox")
@@ -62,14 +63,14 @@ def log_in(page: Page) -> dict[str, str]:
         "username": "admin",
         "password": "correct horse battery staple",
     }
-    credentials.fill(json.dumps({"username": "admin", "password": stage.PASSWORD}))
-    answer = execute(operation)
-    expect(answer.locator(".response-col_status").last).to_contain_text("200")
-    tokens: dict[str, str] = json.loads(answer.locator("pre").first.inner_text())
+    credentials.fill(json.dumps({"username": USERNAME, "password": PASSWORD}))
+    response = execute(operation)
+    expect(response.locator(".response-col_status").last).to_contain_text("200")
+    tokens: dict[str, str] = json.loads(response.locator("pre").first.inner_text())
     return tokens
 
 
-def test_page_leads_to_the_docs_and_back(visit: Visit) -> None:
+def test_page_links_to_the_docs_and_back(visit: Visit) -> None:
     page = visit.page
     page.get_by_role("link", name="All routes of this app").click()
     expect(page.get_by_role("heading", level=1, name="Example app")).to_be_visible()
@@ -77,8 +78,8 @@ def test_page_leads_to_the_docs_and_back(visit: Visit) -> None:
     expect(page.get_by_label("Username")).to_be_visible()
 
 
-def test_login_and_a_protected_route_can_be_tried(docs: Page) -> None:
-    tokens = log_in(docs)
+def test_swagger_ui_can_log_in_and_call_a_protected_route(docs: Page) -> None:
+    tokens = log_in_with_swagger_ui(docs)
     docs.get_by_role("button", name="Authorize").click()
     scheme = docs.locator(".auth-container").filter(has_text="CoreAuthAccessToken")
     scheme.get_by_role("textbox").fill(tokens["access_token"])
@@ -94,7 +95,7 @@ def test_login_and_a_protected_route_can_be_tried(docs: Page) -> None:
     }
 
 
-def test_protected_route_is_refused_without_a_token(visit_docs: Callable[..., Visit]) -> None:
+def test_swagger_ui_shows_the_401_of_a_call_without_a_token(visit_docs: Callable[..., Visit]) -> None:
     visit = visit_docs()
     visit.expect_failure("401 /api/v3/profile")
     operation = open_operation(visit.page, "profile")
@@ -102,7 +103,7 @@ def test_protected_route_is_refused_without_a_token(visit_docs: Callable[..., Vi
     expect(execute(operation)).to_contain_text("Missing or invalid JWT token")
 
 
-def test_all_of_it_unfolds_under_the_strict_policy(docs: Page) -> None:
+def test_every_section_unfolds_under_the_strict_policy(docs: Page) -> None:
     for operation in docs.locator(".opblock-summary-control").all():
         operation.click()
     docs.locator(".models-control").click()
@@ -118,14 +119,14 @@ def test_docs_are_not_wider_than_the_screen(visit_docs: Callable[..., Visit], wi
     page = visit_docs(viewport={"width": width, "height": 740}, is_mobile=True).page
     sizes = "[document.documentElement.scrollWidth, innerWidth]"
     assert page.evaluate(sizes) == [width, width]
-    log_in(page)
+    log_in_with_swagger_ui(page)
     assert page.evaluate(sizes) == [width, width]
     page.get_by_role("button", name="Authorize").click()
     expect(page.locator(".auth-container").first).to_be_visible()
     assert page.evaluate(sizes) == [width, width]
 
 
-def test_docs_follow_the_system_into_the_dark(visit_docs: Callable[..., Visit]) -> None:
+def test_docs_follow_the_dark_mode_of_the_system(visit_docs: Callable[..., Visit]) -> None:
     page = visit_docs(color_scheme="light").page
     title = page.get_by_role("heading", level=1)
     expect(title).to_have_css("color", re.compile(r"rgb\((\d\d?, ){2}\d\d?\)"))
@@ -134,7 +135,7 @@ def test_docs_follow_the_system_into_the_dark(visit_docs: Callable[..., Visit]) 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_barrier_but_swagger_uis_outline(
+def test_axe_finds_no_violations_except_the_outline_of_swagger_ui(
     visit_docs: Callable[..., Visit], scheme: str
 ) -> None:
-    assert visit_docs(color_scheme=scheme).barriers("heading-order", "region") == []
+    assert visit_docs(color_scheme=scheme).violations("heading-order", "region") == []

@@ -11,16 +11,11 @@ import pytest
 
 from example_app import create_app, demo
 
+from ..apps import PASSWORD, SECRET, bearer, log_in, refresh
+from .config import CONFIG
+
 if t.TYPE_CHECKING:
     from flask.testing import FlaskClient
-
-PASSWORD = "correct horse battery staple"
-CONFIG = {
-    "API_AUTH_USERNAME": "admin",
-    "API_AUTH_PASSWORD": PASSWORD,
-    "API_AUTH_USERS": {"viewer": {"password": PASSWORD}},
-    "API_AUTH_JWT_SECRET": "a-secret-of-at-least-thirty-two-bytes",
-}
 
 
 @pytest.fixture
@@ -28,40 +23,33 @@ def client() -> FlaskClient:
     return create_app(CONFIG).test_client()
 
 
-def log_in(client: FlaskClient, username: str) -> dict[str, str]:
-    answer = client.post("/api/login", json={"username": username, "password": PASSWORD})
-    assert answer.status_code == 200
-    return t.cast("dict[str, str]", answer.json)
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
 ADMIN = {"/ping": 200, "/profile": 200, "/secrets": 200, "/admin": 200}
 VIEWER = {"/ping": 200, "/profile": 200, "/secrets": 200, "/admin": 403}
-NOBODY = {"/ping": 200, "/profile": 401, "/secrets": 401, "/admin": 401}
+ANONYMOUS = {"/ping": 200, "/profile": 401, "/secrets": 401, "/admin": 401}
 
 
-@pytest.mark.parametrize(("username", "statuses"), [("admin", ADMIN), ("viewer", VIEWER), (None, NOBODY)])
-def test_who_reaches_which_route(
+@pytest.mark.parametrize(
+    ("username", "statuses"), [("admin", ADMIN), ("viewer", VIEWER), (None, ANONYMOUS)]
+)
+def test_each_user_reaches_only_the_allowed_routes(
     client: FlaskClient, username: str | None, statuses: dict[str, int]
 ) -> None:
     headers = bearer(log_in(client, username)["access_token"]) if username else {}
-    answers = {path: client.get(f"/api/v3{path}", headers=headers) for path in statuses}
-    assert {path: answer.status_code for path, answer in answers.items()} == statuses
+    assert {
+        path: client.get(f"/api/v3{path}", headers=headers).status_code for path in statuses
+    } == statuses
 
 
 def test_refreshed_token_reaches_all_but_the_fresh_route(client: FlaskClient) -> None:
     tokens = log_in(client, "admin")
-    refreshed = client.get("/api/login/refresh", headers=bearer(tokens["refresh_token"])).json
+    refreshed = refresh(client, tokens["refresh_token"]).json
     assert refreshed is not None
     headers = bearer(refreshed["access_token"])
     statuses = {path: client.get(f"/api/v3{path}", headers=headers).status_code for path in ADMIN}
     assert statuses == {**ADMIN, "/secrets": 401}
 
 
-def test_profile_tells_who_one_is(client: FlaskClient) -> None:
+def test_profile_returns_subject_idp_and_scopes(client: FlaskClient) -> None:
     headers = bearer(log_in(client, "viewer")["access_token"])
     assert client.get("/api/v3/profile", headers=headers).json == {
         "subject": "viewer",
@@ -73,13 +61,13 @@ def test_profile_tells_who_one_is(client: FlaskClient) -> None:
 def test_config_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CORE_API_AUTH_USERNAME", "root")
     monkeypatch.setenv("CORE_API_AUTH_PASSWORD", PASSWORD)
-    monkeypatch.setenv("CORE_API_AUTH_JWT_SECRET", CONFIG["API_AUTH_JWT_SECRET"])
+    monkeypatch.setenv("CORE_API_AUTH_JWT_SECRET", SECRET)
     client = create_app().test_client()
     headers = bearer(log_in(client, "root")["access_token"])
     assert client.get("/api/v3/admin", headers=headers).json == {"welcome": "root"}
 
 
-def test_about_tells_how_to_log_in(client: FlaskClient) -> None:
+def test_about_names_the_ways_to_log_in(client: FlaskClient) -> None:
     assert client.get("/api").json == {
         "app": "flask-core-auth-example",
         "auths": ["localjwt"],
@@ -87,14 +75,14 @@ def test_about_tells_how_to_log_in(client: FlaskClient) -> None:
     }
 
 
-# The page, as far as the server goes
+# The pages, without a browser
 
 
 def test_page_offers_every_route_with_its_purpose(client: FlaskClient) -> None:
     page = client.get("/").text
     for path in ADMIN:
         assert f'data-url="/api/v3{path}"' in page
-    assert "Only with the scope admin." in page
+    assert "Requires the scope admin." in page
 
 
 def test_pages_work_below_a_path(client: FlaskClient) -> None:
@@ -108,7 +96,7 @@ def test_pages_work_below_a_path(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-def test_pages_hold_no_inline_script_or_style(client: FlaskClient, path: str) -> None:
+def test_pages_contain_no_inline_script_or_style(client: FlaskClient, path: str) -> None:
     page = client.get(path).text
     scripts = re.findall("<script[^>]*>[^<]*</script>", page)
     assert len(scripts) == page.count("<script") > 0
@@ -136,9 +124,9 @@ def policy(header: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", ["/", "/static/app.js", "/api/v3/ping", "/api/v3/profile", "/nowhere"])
-def test_every_answer_carries_the_hardening_headers(client: FlaskClient, path: str) -> None:
-    with client.get(path) as answer:  # a static file stays open as long as its answer
-        headers = answer.headers
+def test_every_response_carries_the_security_headers(client: FlaskClient, path: str) -> None:
+    with client.get(path) as response:  # closes a static file
+        headers = response.headers
     assert policy(headers["Content-Security-Policy"]) == {
         **STRICT,
         "img-src": "'self'",
@@ -150,13 +138,13 @@ def test_every_answer_carries_the_hardening_headers(client: FlaskClient, path: s
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
 
 
-def test_docs_may_only_draw_data_and_make_markup_beyond_that(client: FlaskClient) -> None:
+def test_policy_of_the_docs_also_allows_data_images_and_markup(client: FlaskClient) -> None:
     headers = client.get("/docs").headers
     assert policy(headers["Content-Security-Policy"]) == {**STRICT, "img-src": "'self' data:"}
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_view_may_set_a_policy_of_its_own() -> None:
+def test_view_may_set_its_own_policy() -> None:
     app = create_app(CONFIG)
     app.add_url_rule("/own", view_func=lambda: ("", {"Content-Security-Policy": "default-src 'self'"}))
     assert app.test_client().get("/own").headers["Content-Security-Policy"] == "default-src 'self'"
@@ -167,7 +155,7 @@ def test_view_may_set_a_policy_of_its_own() -> None:
 
 @pytest.fixture
 def start_demo(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., list[str]]:
-    """Run the demo up to where it becomes gunicorn, and give gunicorn's command line."""
+    """Run the demo until it starts gunicorn, and return the command line of gunicorn."""
 
     def start(**environ: str) -> list[str]:
         commands: list[list[str]] = []
@@ -199,7 +187,7 @@ def test_demo_keeps_sessions_in_the_instance_folder(start_demo: t.Callable[..., 
     assert "/instance/" in (root / ".gitignore").read_text().splitlines()
 
 
-def test_demo_keeps_what_the_environment_says(
+def test_demo_prefers_settings_from_the_environment(
     start_demo: t.Callable[..., list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = start_demo(

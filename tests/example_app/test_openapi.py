@@ -1,4 +1,4 @@
-"""The description of the whole API: valid, complete, and what the routes really answer."""
+"""The description of the whole API is valid and complete, and the routes respond as described."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from example_app import create_app
 
+from ..apps import bearer, log_in
+from .config import CONFIG
+
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-PASSWORD = "correct horse battery staple"
-CONFIG = {
-    "API_AUTH_USERNAME": "admin",
-    "API_AUTH_PASSWORD": PASSWORD,
-    "API_AUTH_JWT_SECRET": "a-secret-of-at-least-thirty-two-bytes",
-}
 OWN = ("/api/v3/ping", "/api/v3/profile", "/api/v3/secrets", "/api/v3/admin")
 
 
 def describe(base_url: str = "http://localhost/", **config: t.Any) -> dict[str, t.Any]:
-    answer = create_app(CONFIG | config).test_client().get("/openapi.json", base_url=base_url)
-    assert answer.status_code == 200
-    return t.cast("dict[str, t.Any]", answer.json)
+    response = create_app(CONFIG | config).test_client().get("/openapi.json", base_url=base_url)
+    assert response.status_code == 200
+    return t.cast("dict[str, t.Any]", response.json)
 
 
 @pytest.fixture
@@ -50,7 +47,7 @@ def test_every_route_of_the_api_is_described(everything: dict[str, t.Any]) -> No
     assert set(OWN) < set(described)
 
 
-def test_schemes_of_protected_routes_follow_the_config(everything: dict[str, t.Any]) -> None:
+def test_security_schemes_of_protected_routes_follow_the_config(everything: dict[str, t.Any]) -> None:
     def security(path: str, **config: t.Any) -> list[dict[str, list[str]]]:
         return t.cast("list[dict[str, list[str]]]", describe(**config)["paths"][path]["get"]["security"])
 
@@ -61,23 +58,20 @@ def test_schemes_of_protected_routes_follow_the_config(everything: dict[str, t.A
 
 
 @pytest.mark.parametrize("path", OWN)
-def test_answers_are_as_described(path: str) -> None:
-    client = create_app(CONFIG | {"API_AUTH_USERS": {"viewer": {"password": PASSWORD}}}).test_client()
+def test_responses_are_as_described(path: str) -> None:
+    client = create_app(CONFIG).test_client()
     described = describe()["paths"][path]["get"]["responses"]
-    tokens = {"nobody": ""}
-    for username in ("admin", "viewer"):
-        answer = client.post("/api/login", json={"username": username, "password": PASSWORD})
-        tokens[username] = t.cast("dict[str, str]", answer.json)["access_token"]
+    users = [bearer(log_in(client, username)["access_token"]) for username in ("admin", "viewer")]
     seen = set()
-    for token in tokens.values():
-        answer = client.get(path, headers={"Authorization": f"Bearer {token}"} if token else {})
-        seen.add(str(answer.status_code))
-        if answer.status_code == 200:
+    for headers in ({}, *users):
+        response = client.get(path, headers=headers)
+        seen.add(str(response.status_code))
+        if response.status_code == 200:
             schema = described["200"]["content"]["application/json"]["schema"]
-            assert set(t.cast("dict[str, t.Any]", answer.json)) == set(schema["properties"])
+            assert set(t.cast("dict[str, t.Any]", response.json)) == set(schema["properties"])
     assert seen == set(described)
 
 
-def test_server_is_where_the_app_is() -> None:
+def test_server_url_is_the_path_of_the_app() -> None:
     assert describe()["servers"] == [{"url": "/"}]
     assert describe("http://localhost/below/")["servers"] == [{"url": "/below"}]

@@ -1,4 +1,4 @@
-"""The page where sessions are on: ending them, here and elsewhere, and refresh tokens that change."""
+"""The page with a session store: ending sessions, and the rotation of refresh tokens."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from urllib.request import Request, urlopen
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from ..apps import bearer
 from . import stage
 
 if t.TYPE_CHECKING:
@@ -29,14 +30,12 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 
 def log_out_elsewhere(address: str, token: str) -> None:
-    headers = {"Authorization": f"Bearer {token}"}
-    urlopen(Request(f"{address}/api/logout", headers=headers, method="POST")).close()
+    urlopen(Request(f"{address}/api/logout", headers=bearer(token), method="POST")).close()
 
 
 def is_accepted(address: str, refresh_token: str) -> bool:
-    headers = {"Authorization": f"Bearer {refresh_token}"}
     try:
-        urlopen(Request(f"{address}/api/login/refresh", headers=headers)).close()
+        urlopen(Request(f"{address}/api/login/refresh", headers=bearer(refresh_token))).close()
     except HTTPError as error:
         error.close()
         return False
@@ -55,7 +54,7 @@ def test_own_session_is_listed(visit: Visit) -> None:
     visit.log_in()
     expect(sessions(visit.page)).to_have_count(1)
     session = sessions(visit.page)
-    expect(session).to_contain_text("Chrome on Linux this one")
+    expect(session).to_contain_text("Chrome on Linux current")
     expect(session).to_contain_text("127.0.0.1, last used")
     assert session.locator("time").count() == 3
     expect(session).not_to_contain_text("Invalid Date")
@@ -75,15 +74,15 @@ KIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
         ("curl/8.14.1", "curl/8.14.1"),
     ],
 )
-def test_sessions_name_their_programs(
+def test_sessions_name_their_browser_and_system(
     visiting: Callable[..., Visit], address: str, user_agent: str, name: str
 ) -> None:
     visit = visiting(address, user_agent=user_agent)
     visit.log_in()
-    expect(sessions(visit.page).locator("p")).to_have_text(f"{name} this one")
+    expect(sessions(visit.page).locator("p")).to_have_text(f"{name} current")
 
 
-def test_session_elsewhere_can_be_ended(visit: Visit, address: str) -> None:
+def test_session_of_another_client_can_be_ended(visit: Visit, address: str) -> None:
     page = visit.page
     other = stage.log_in_elsewhere(address)
     visit.log_in()
@@ -95,25 +94,25 @@ def test_session_elsewhere_can_be_ended(visit: Visit, address: str) -> None:
     assert not is_accepted(address, other)
 
 
-def test_ending_the_own_session_logs_out(visit: Visit, address: str) -> None:
+def test_ending_the_current_session_logs_out(visit: Visit, address: str) -> None:
     page = visit.page
     visit.log_in()
     token = shown_refresh_token(page)
     sessions(page).get_by_role("button", name="End").click()
-    expect(page.locator("#login-news")).to_contain_text("own session")
+    expect(page.locator("#login-news")).to_contain_text("the session of this page")
     assert not is_accepted(address, token)
 
 
-def test_ending_them_all_logs_out(visit: Visit, address: str) -> None:
+def test_ending_all_sessions_logs_out(visit: Visit, address: str) -> None:
     other = stage.log_in_elsewhere(address)
     visit.log_in()
-    visit.page.get_by_role("button", name="End them all").click()
+    visit.page.get_by_role("button", name="End all").click()
     expect(visit.page.locator("#login-news")).to_contain_text("All your sessions are ended")
     expect(visit.page.locator("#sessions")).to_be_hidden()
     assert not is_accepted(address, other)
 
 
-def test_log_out_ends_the_session(visit: Visit, address: str) -> None:
+def test_logout_ends_the_session(visit: Visit, address: str) -> None:
     page = visit.page
     visit.log_in()
     token = shown_refresh_token(page)
@@ -124,7 +123,7 @@ def test_log_out_ends_the_session(visit: Visit, address: str) -> None:
     expect(sessions(page)).to_have_count(1)
 
 
-def test_rotated_refresh_token_is_taken_over(visit: Visit, address: str) -> None:
+def test_page_adopts_the_rotated_refresh_token(visit: Visit, address: str) -> None:
     page = visit.page
     visit.log_in()
     before = shown_refresh_token(page)
@@ -135,28 +134,28 @@ def test_rotated_refresh_token_is_taken_over(visit: Visit, address: str) -> None
     assert is_accepted(address, after)
 
 
-def test_session_that_was_ended_elsewhere(visit: Visit, address: str) -> None:
+def test_session_that_another_client_ended_shows_an_error(visit: Visit, address: str) -> None:
     visit.expect_failure("401 /api/sessions", "401 /api/login/refresh")
     page = visit.page
     visit.log_in()
     log_out_elsewhere(address, shown_refresh_token(page))
-    page.get_by_role("button", name="Look again").click()
+    page.get_by_role("button", name="Reload").click()
     expect(page.locator("#sessions-problem")).to_contain_text("Refresh first.")
     page.get_by_role("button", name="Refresh", exact=True).click()
-    expect(page.locator("#account-problem")).to_contain_text("of no more use")
+    expect(page.locator("#account-problem")).to_contain_text("no longer accepted")
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_label("Username")).to_be_focused()
 
 
-def test_axe_finds_no_barrier_among_sessions(visit: Visit, address: str) -> None:
+def test_axe_finds_no_violations_in_the_session_list(visit: Visit, address: str) -> None:
     stage.log_in_elsewhere(address)
     visit.log_in()
     expect(sessions(visit.page)).to_have_count(2)
-    assert visit.barriers() == []
+    assert visit.violations() == []
 
 
 @pytest.mark.parametrize("width", [320, 360, 1280])
-def test_sessions_fit_the_screen(visiting: Callable[..., Visit], address: str, width: int) -> None:
+def test_session_list_fits_the_screen(visiting: Callable[..., Visit], address: str, width: int) -> None:
     visit = visiting(address, viewport={"width": width, "height": 740}, is_mobile=True)
     visit.log_in()
     expect(sessions(visit.page)).to_have_count(1)

@@ -1,6 +1,6 @@
-"""What has to happen in a process of its own: ``python -m tests.sessions.child NAME ARGUMENTS``.
+"""Test steps that need a process of their own: ``python -m tests.sessions.child NAME ARGUMENTS``.
 
-Each function prints what it has seen as JSON, which :func:`answer` reads.
+Each step prints its result as JSON, for :func:`result` to read.
 """
 
 from __future__ import annotations
@@ -14,65 +14,60 @@ import typing as t
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask.testing import FlaskClient
-
+from ..apps import bearer, post_login, refresh
+from ..apps import log_in as log_in_once
+from ..limits import extend_limits
 from ..tether import tether, tethered
-from .app import PASSWORD, bearer, make_session_app, refresh
-from .limits import take_time
+from .app import make_session_app
 
-#: How long a process may take, in seconds, before it counts as stuck.
-STUCK = 300
+#: The time after which a process counts as stuck.
+STUCK_SECONDS = 300
 
 
 def child(name: str, *arguments: str) -> subprocess.Popen[bytes]:
-    """A call of one of these functions in a process of its own."""
+    """Start a step in a process of its own."""
     command = [sys.executable, "-m", "tests.sessions.child", name, *arguments]
     return subprocess.Popen(tethered(*command), stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
 
 
-def answer(process: subprocess.Popen[bytes]) -> t.Any:
-    """What it has seen."""
+def result(process: subprocess.Popen[bytes]) -> t.Any:
+    """Wait for a process, and return the result of its step."""
     with process:
         try:
-            output, _ = process.communicate(timeout=STUCK)
+            output, _ = process.communicate(timeout=STUCK_SECONDS)
         finally:
             process.kill()
     assert process.returncode == 0
     return json.loads(output)
 
 
-def _log_in(client: FlaskClient) -> tuple[int, dict[str, str]]:
-    response = client.post("/api/login", json={"username": "admin", "password": PASSWORD})
-    return response.status_code, response.json or {}
-
-
 def log_in(sessions: str, times: str) -> list[int]:
-    """Log in so many times."""
+    """Log in several times, and return the statuses."""
     client = make_session_app(sessions).test_client()
-    return [_log_in(client)[0] for _ in range(int(times))]
+    return [post_login(client).status_code for _ in range(int(times))]
 
 
 def disk_full(sessions: str) -> list[int]:
-    """Log in until nothing more can be written, and when it can again."""
+    """Log in before, while and after the database file cannot grow, and return the statuses."""
     client = make_session_app(sessions).test_client()
     path = urlsplit(sessions).path[1:]
-    statuses = [_log_in(client)[0]]
+    statuses = [post_login(client).status_code]
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     size = max(os.path.getsize(path + suffix) for suffix in ("", "-wal"))
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1, limits[1]))
-    statuses += [_log_in(client)[0] for _ in range(3)]
+    statuses += [post_login(client).status_code for _ in range(3)]
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    return [*statuses, _log_in(client)[0]]
+    return [*statuses, post_login(client).status_code]
 
 
 def read_only(sessions: str, token: str, access: str) -> list[int]:
-    """Do everything with a file that this process's user must not write to."""
+    """Send requests with a database file that this process's user cannot write to."""
     client = make_session_app(sessions, SESSION_CHECK="always", LOGIN_LIMIT="none").test_client()
-    client.get("/who")  # what is imported late may be root's alone
+    client.get("/who")  # the other user may lack the right to read modules that are imported late
     if os.geteuid() == 0:
         os.setuid(65534)
     return [
-        _log_in(client)[0],
+        post_login(client).status_code,
         refresh(client, token).status_code,
         client.post("/api/logout", headers=bearer(token)).status_code,
         client.get("/who", headers=bearer(access)).status_code,
@@ -80,12 +75,12 @@ def read_only(sessions: str, token: str, access: str) -> list[int]:
 
 
 def fork(sessions: str) -> list[int]:
-    """Use a store before a fork, and then in five processes at a time."""
+    """Use a store before a fork, and then in five processes at the same time."""
     app = make_session_app(sessions)
-    _, tokens = _log_in(app.test_client())
+    tokens = log_in_once(app)
 
     def use() -> set[int]:
-        return {refresh(app.test_client(), tokens["refresh_token"]).status_code for _ in range(50)}
+        return {refresh(app, tokens["refresh_token"]).status_code for _ in range(50)}
 
     children = []
     parent = os.getpid()
@@ -99,5 +94,5 @@ def fork(sessions: str) -> list[int]:
 
 
 if __name__ == "__main__":
-    take_time()
+    extend_limits()
     print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

@@ -1,4 +1,4 @@
-"""Clients that log in, refresh and log out without a pause, and remember what they were told."""
+"""Clients that log in, refresh and log out without a pause, and remember the responses."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import threading
 import time
 import typing as t
 
-from .app import PASSWORD, bearer
+from ..apps import PASSWORD, USERNAME, bearer
 
-#: How long a client tries again what was not answered, in seconds ...
-PATIENCE = 60
-#: ... and how long a spent token then serves: a refresh whose answer was lost is tried again with it.
-GRACE = 2 * PATIENCE
+#: The time for which a client repeats a request without a response.
+PATIENCE_SECONDS = 120
+#: The grace of a rotated refresh token: after a lost response, a client repeats the refresh.
+GRACE_SECONDS = 2 * PATIENCE_SECONDS
 
 
 class Caller:
-    """Calls one server.
+    """Send requests to one server.
 
     :param port: its port on this machine.
     """
@@ -29,8 +29,8 @@ class Caller:
     def call(
         self, method: str, path: str, token: str | None = None, body: object = None
     ) -> tuple[int, t.Any]:
-        """The status and the JSON of an answer; status 0 if there was none."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        """Return the status and the JSON of the response; without a response, status 0."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS / 2)
         headers = bearer(token) if token else {}
         try:
             if body is not None:
@@ -47,45 +47,45 @@ class Caller:
     def insist(
         self, method: str, path: str, token: str | None = None, body: object = None
     ) -> tuple[int, t.Any]:
-        """Call until there is an answer other than 503."""
-        end = time.monotonic() + PATIENCE
+        """Repeat a request until its response is not a 503."""
+        end = time.monotonic() + PATIENCE_SECONDS
         while True:
-            status, answer = self.call(method, path, token, body)
+            status, data = self.call(method, path, token, body)
             if status not in (0, 503) or time.monotonic() > end:
-                return status, answer
+                return status, data
             time.sleep(0.05)
 
 
 class Client(threading.Thread):
-    """One client, with one session after the other."""
+    """A client that opens one session after another."""
 
     def __init__(self, caller: Caller) -> None:
         super().__init__(daemon=True)
         self.caller = caller
         self.stopped = threading.Event()
-        #: The tokens of the sessions that were ended, and that an answer confirmed.
+        #: The tokens of sessions with a successful logout.
         self.ended: list[dict[str, str]] = []
-        #: The tokens of those that were not.
+        #: The tokens of the other sessions.
         self.live: list[dict[str, str]] = []
-        #: Answers that there must not be.
+        #: Unexpected responses.
         self.wrong: list[tuple[str, int]] = []
 
     @property
     def done(self) -> int:
-        """How many sessions it is done with."""
+        """The number of sessions that the client has finished."""
         return len(self.ended) + len(self.live)
 
     def run(self) -> None:
-        credentials = {"username": "admin", "password": PASSWORD}
+        credentials = {"username": USERNAME, "password": PASSWORD}
         while not self.stopped.is_set():
             status, tokens = self.caller.insist("POST", "/api/login", body=credentials)
             if status != 200:
                 self.wrong.append(("login", status))
                 continue
             for _ in range(random.randrange(4)):
-                status, answer = self.caller.insist("GET", "/api/login/refresh", tokens["refresh_token"])
+                status, refreshed = self.caller.insist("GET", "/api/login/refresh", tokens["refresh_token"])
                 if status == 200:
-                    tokens = answer
+                    tokens = refreshed
                 else:
                     self.wrong.append(("refresh", status))
             if random.random() < 0.5:

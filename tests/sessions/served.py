@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 
+from ..limits import extend_limits
 from .app import make_session_app
-from .limits import take_time
-from .load import GRACE
+from .load import GRACE_SECONDS
 
-take_time()
+extend_limits()
 
 app = make_session_app(
-    os.environ["SESSIONS"], SESSION_CHECK="always", REFRESH_ROTATION=True, REFRESH_GRACE=GRACE
+    os.environ["SESSIONS"], SESSION_CHECK="always", REFRESH_ROTATION=True, REFRESH_GRACE=GRACE_SECONDS
 )
 
-# With --preload this runs in the master: its connection must not be used by the workers that it forks.
+# With --preload this runs in the master process. The workers are forked from it, and must not use its
+# connection.
 with app.app_context():
     app.blueprints["core_auth"].issue("eve")  # type: ignore[attr-defined]
 

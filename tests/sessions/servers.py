@@ -1,4 +1,4 @@
-"""Real servers to test against, each on a free port and with a directory of its own."""
+"""Real servers for tests, each with a free port and its own directory."""
 
 from __future__ import annotations
 
@@ -17,30 +17,31 @@ from pathlib import Path
 
 from ..tether import tethered
 
-#: How long a server may take to start, in seconds.
-START_TIMEOUT = 30
+#: Time limit for the start of a server.
+START_TIMEOUT_SECONDS = 120
 
 
 class MissingServerError(Exception):
-    """There is no such server on this machine."""
+    """The server is not installed on this machine."""
 
 
 def free_port() -> int:
+    """Return a port of this machine that no server uses."""
     while True:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port: int = listener.getsockname()[1]
-        # A cluster of Redis's has another port, which is 10,000 higher.
+        # A Redis cluster also uses the port that is 10,000 higher.
         if port < 55_000:
             return port
 
 
 class Server:
-    """A server process that can be killed, stopped in its tracks and started again."""
+    """A server process that can be killed, frozen and started again."""
 
     def __init__(self) -> None:
         self.port = free_port()
-        # Not pytest's tmp_path: nobody but its owner may look into that, and PostgreSQL runs as another.
+        # Not pytest's tmp_path: only its owner may read that, and PostgreSQL runs as another user.
         self.directory = Path(tempfile.mkdtemp(prefix="core-auth-"))
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -56,9 +57,10 @@ class Server:
                 cwd=self.directory,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
                 raise RuntimeError((self.directory / "log").read_text()[-2000:])
             time.sleep(0.02)
 
@@ -66,15 +68,15 @@ class Server:
         raise NotImplementedError
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server and to all of its processes."""
+        """Send a signal to the server's process and to its children."""
         assert self.process is not None
-        # Not to its process group: each of PostgreSQL's has one of its own.
+        # Not to its process group: each child of PostgreSQL has its own group.
         for pid in [self.process.pid, *_children(self.process.pid)]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
     def kill(self) -> None:
-        """End it as ``kill -9`` does."""
+        """End the server as ``kill -9`` does."""
         assert self.process is not None
         self.signal(signal.SIGKILL)
         self.process.wait()
@@ -86,7 +88,7 @@ class Server:
 
 
 class RedisServer(Server):
-    """Redis or Valkey, which has every write on the disk before it answers."""
+    """Redis or Valkey, which writes every change to the disk before it responds."""
 
     def __init__(self, *options: str) -> None:
         self.options = options
@@ -145,9 +147,9 @@ class PostgresServer(Server):
     def _as_other_user(self) -> list[str]:
         if os.geteuid() != 0:
             return []
-        # PostgreSQL refuses to run as root.
+        # PostgreSQL does not run as root.
         user = _other_user()
-        # A process that becomes another user's loses its tether; this gives it back.
+        # A process that changes its user loses its tether; --pdeathsig restores it.
         options = ["--clear-groups", "--pdeathsig=KILL"]
         return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", *options]
 
@@ -161,14 +163,15 @@ class PostgresServer(Server):
         return [*self._as_other_user(), *postgres, *(word for s in settings for word in ("-c", s))]
 
     def start(self) -> None:
-        # One that was killed may leave memory behind that the next has to wait for.
-        for _ in range(5):
+        # The children of a killed server hold its shared memory until they end, too.
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while True:
             try:
                 return super().start()
-            except RuntimeError as error:
-                refused = error
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
                 time.sleep(0.5)
-        raise refused
 
     def answers(self) -> bool:
         import psycopg
@@ -213,7 +216,7 @@ def _other_user() -> pwd.struct_passwd:
     raise MissingServerError("a user other than root to run PostgreSQL as")
 
 
-if __name__ == "__main__":  # to try something by hand: python -m tests.sessions.servers redis
+if __name__ == "__main__":  # for experiments: python -m tests.sessions.servers redis
     server = {"redis": RedisServer, "postgresql": PostgresServer}[sys.argv[1]]()
     server.start()
     print(server.url)

@@ -1,4 +1,4 @@
-"""What is particular to sessions in a database."""
+"""Sessions in a database, apart from the behaviour that all stores share."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from sqlalchemy import create_engine, inspect
 from flask_core_auth.sessions import Session, SessionStore
 from flask_core_auth.sessions.sql import SWEEP
 
-from .app import PASSWORD, login, refresh
-from .child import answer, child
+from ..apps import log_in, post_login, refresh
+from ..limits import restore_limits
+from .child import child, result
 from .servers import PostgresServer
 from .test_store import NOW, session
 
@@ -40,29 +41,27 @@ def rows(url: str) -> list[str]:
     return ids
 
 
-def test_nothing_is_connected_to_and_no_file_is_made_at_registration(
-    make_app: MakeApp, tmp_path: Path
-) -> None:
+def test_registration_opens_no_connection_and_creates_no_file(make_app: MakeApp, tmp_path: Path) -> None:
     make_app("sqlite:///core-auth.db")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_relative_file_is_in_the_instance_path_which_is_made(make_app: MakeApp, tmp_path: Path) -> None:
+def test_relative_path_is_created_in_the_instance_folder(make_app: MakeApp, tmp_path: Path) -> None:
     app = make_app("sqlite:///deeper/core-auth.db")
-    login(app.test_client())
+    log_in(app.test_client())
     assert (tmp_path / "instance" / "deeper" / "core-auth.db").exists()
 
 
-def test_table_is_made_at_first_use_by_several_processes_at_once(sql_url: str) -> None:
+def test_several_processes_can_create_the_table_at_once(sql_url: str) -> None:
     children = [child("log_in", sql_url, "5") for _ in range(4)]
-    assert [answer(process) for process in children] == [[200] * 5] * 4
+    assert [result(process) for process in children] == [[200] * 5] * 4
     assert len(rows(sql_url)) == 20
 
 
-def test_table_is_used_as_it_is_where_it_cannot_be_made(
+def test_existing_table_is_used_without_the_right_to_create_tables(
     make_app: MakeApp, postgres_url: str, postgres_server: PostgresServer
 ) -> None:
-    login(make_app(postgres_url).test_client())
+    log_in(make_app(postgres_url).test_client())
     engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for statement in (
@@ -75,22 +74,21 @@ def test_table_is_used_as_it_is_where_it_cannot_be_made(
         connection.exec_driver_sql("CREATE USER app")
         connection.exec_driver_sql("GRANT SELECT, INSERT, UPDATE, DELETE ON core_auth_sessions TO app")
     engine.dispose()
-    login(make_app(postgres_url.replace("test@", "app@")).test_client())
+    log_in(make_app(postgres_url.replace("test@", "app@")).test_client())
 
 
-def test_table_that_is_gone_is_made_again(make_app: MakeApp, sql_url: str) -> None:
+def test_dropped_table_is_created_again(make_app: MakeApp, sql_url: str) -> None:
     client = make_app(sql_url).test_client()
-    login(client)
+    log_in(client)
     engine = create_engine(sql_url)
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE core_auth_sessions")
     engine.dispose()
-    credentials = {"username": "admin", "password": PASSWORD}
-    assert client.post("/api/login", json=credentials).status_code == 503
-    login(client)
+    assert post_login(client).status_code == 503
+    log_in(client)
 
 
-def test_what_is_asked_for_is_indexed(open_sessions: OpenSessions, sql_url: str) -> None:
+def test_owner_and_expiry_are_indexed(open_sessions: OpenSessions, sql_url: str) -> None:
     open_sessions(sql_url).open(session(), now=NOW)
     engine = create_engine(sql_url)
     indexes = {tuple(index["column_names"]) for index in inspect(engine).get_indexes("core_auth_sessions")}
@@ -99,7 +97,7 @@ def test_what_is_asked_for_is_indexed(open_sessions: OpenSessions, sql_url: str)
 
 
 def test_no_token_is_stored(make_app: MakeApp, tmp_path: Path) -> None:
-    tokens = login(make_app(f"sqlite:///{tmp_path / 'sessions.db'}").test_client())
+    tokens = log_in(make_app(f"sqlite:///{tmp_path / 'sessions.db'}").test_client())
     kept = b"".join(path.read_bytes() for path in tmp_path.glob("sessions.db*"))
     assert b"admin" in kept
     for token in tokens.values():
@@ -107,7 +105,7 @@ def test_no_token_is_stored(make_app: MakeApp, tmp_path: Path) -> None:
             assert part.encode() not in kept
 
 
-def test_expired_sessions_are_removed_at_login_so_many_at_a_time(
+def test_login_removes_a_limited_number_of_expired_sessions(
     open_sessions: OpenSessions, sql_url: str
 ) -> None:
     store = open_sessions(sql_url)
@@ -124,70 +122,64 @@ def test_expired_sessions_are_removed_at_login_so_many_at_a_time(
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres", "redis"])
-def test_store_is_used_on_both_sides_of_a_fork(kind: str, request: pytest.FixtureRequest) -> None:
+def test_store_works_on_both_sides_of_a_fork(kind: str, request: pytest.FixtureRequest) -> None:
     url = request.getfixturevalue(f"{kind}_url")
-    assert answer(child("fork", url)) == [200, 0, 0, 0, 0]
+    assert result(child("fork", url)) == [200, 0, 0, 0, 0]
 
 
 # SQLite
 
 
-def test_two_processes_write_to_one_file_at_a_time(sqlite_url: str) -> None:
+def test_two_processes_can_write_to_one_file(sqlite_url: str) -> None:
     children = [child("log_in", sqlite_url, "100") for _ in range(2)]
-    assert [answer(process) for process in children] == [[200] * 100] * 2
+    assert [result(process) for process in children] == [[200] * 100] * 2
     assert len(rows(sqlite_url)) == 200
 
 
-def test_file_that_is_locked_is_503_in_time_and_comes_back(
-    make_app: MakeApp, tmp_path: Path, hurry: Callable[[], None]
-) -> None:
+def test_locked_file_causes_a_503_until_it_is_unlocked(make_app: MakeApp, tmp_path: Path) -> None:
     path = tmp_path / "sessions.db"
     client = make_app(f"sqlite:///{path}").test_client()
-    tokens = login(client)
-    hurry()
+    tokens = log_in(client)
+    restore_limits()
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        # Nobody gives the lock back while this waits for it.
-        credentials = {"username": "admin", "password": PASSWORD}
-        assert client.post("/api/login", json=credentials).status_code == 503
+        assert post_login(client).status_code == 503
         other.execute("COMMIT")
     assert refresh(client, tokens["refresh_token"]).status_code == 200
 
 
-def test_full_disk_is_503_until_there_is_room(sqlite_url: str) -> None:
-    assert answer(child("disk_full", sqlite_url)) == [200, 503, 503, 503, 200]
+def test_full_disk_causes_a_503_until_there_is_space(sqlite_url: str) -> None:
+    assert result(child("disk_full", sqlite_url)) == [200, 503, 503, 503, 200]
 
 
 @pytest.fixture
 def open_directory() -> Iterator[Path]:
-    """A directory that any user may look into, which pytest's ``tmp_path`` is not."""
+    """A directory that any user may read, unlike pytest's ``tmp_path``."""
     with tempfile.TemporaryDirectory(prefix="core-auth-") as directory:
         os.chmod(directory, 0o755)
         yield Path(directory)
 
 
-def test_read_only_file_is_503_for_all_that_writes(make_app: MakeApp, open_directory: Path) -> None:
+def test_read_only_file_causes_a_503_for_every_write(make_app: MakeApp, open_directory: Path) -> None:
     path = open_directory / "sessions.db"
     app = make_app(f"sqlite:///{path}")
-    tokens = login(app.test_client())
+    tokens = log_in(app.test_client())
     for file in (path, *open_directory.glob("*-wal"), *open_directory.glob("*-shm")):
         file.chmod(0o444)
     open_directory.chmod(0o555)
     reader = child("read_only", f"sqlite:///{path}", tokens["refresh_token"], tokens["access_token"])
-    assert answer(reader) == [503, 503, 503, 200]
+    assert result(reader) == [503, 503, 503, 200]
     open_directory.chmod(0o755)
 
 
-def test_directory_that_cannot_be_made_is_503(make_app: MakeApp, tmp_path: Path) -> None:
+def test_directory_that_cannot_be_created_causes_a_503(make_app: MakeApp, tmp_path: Path) -> None:
     (tmp_path / "instance").write_text("a file is in the way")
     client = make_app("sqlite:///core-auth.db").test_client()
-    credentials = {"username": "admin", "password": PASSWORD}
-    assert client.post("/api/login", json=credentials).status_code == 503
+    assert post_login(client).status_code == 503
 
 
-def test_file_that_is_no_database_is_503(make_app: MakeApp, tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_causes_a_503(make_app: MakeApp, tmp_path: Path) -> None:
     path = tmp_path / "sessions.db"
     path.write_text("this is no database " * 100)
     client = make_app(f"sqlite:///{path}").test_client()
-    credentials = {"username": "admin", "password": PASSWORD}
-    assert client.post("/api/login", json=credentials).status_code == 503
+    assert post_login(client).status_code == 503

@@ -1,4 +1,4 @@
-"""What every store does alike."""
+"""The behaviour that all session stores share."""
 
 from __future__ import annotations
 
@@ -31,10 +31,13 @@ def session(letter: str = "a", owner: str = "local admin", **changes: object) ->
     return replace(values, **changes)
 
 
-def use(
+def refresh(
     store: SessionStore, jti: str, successor: str | None = None, *, after: float = 0, max_age: int = 5000
 ) -> Decision:
-    """Use a refresh token so many seconds after the opening."""
+    """Use a refresh token.
+
+    :param after: seconds since the session was opened.
+    """
     return store.refresh(RefreshRequest("a" * 22, jti, successor, NOW + after, GRACE, 1000, max_age))
 
 
@@ -42,7 +45,7 @@ def accepted(jti: str, expires_after: int) -> Decision:
     return Decision(Verdict.ACCEPTED, jti, int(NOW) + expires_after)
 
 
-def test_session_is_kept_as_it_was_opened(store: SessionStore) -> None:
+def test_stored_session_equals_the_opened_one(store: SessionStore) -> None:
     opened = session(user_agent=None, address=None)
     store.open(opened, now=NOW)
     assert store.list_by_owner("local admin", now=NOW) == [opened]
@@ -54,17 +57,17 @@ def test_session_is_kept_as_it_was_opened(store: SessionStore) -> None:
     "subject",
     ["auth0|5f", "two words", " ", "Zoë 🦊 \u2028\n\t'\"\\", "{a}b", "x" * 20_000, "%s:\x7f", "null"],
 )
-def test_any_text_is_a_subject(store: SessionStore, subject: str) -> None:
+def test_subject_may_be_any_text(store: SessionStore, subject: str) -> None:
     owner = f"tenant.example:8443 {subject}"
     opened = session(owner=owner, user_agent=subject[:256])
     store.open(opened, now=NOW)
-    assert use(store, "first", "second").jti == "second"
+    assert refresh(store, "first", "second").jti == "second"
     (kept,) = store.list_by_owner(owner, now=NOW)
     assert (kept.idp, kept.subject, kept.user_agent) == ("tenant.example:8443", subject, subject[:256])
     assert store.end(opened.id, owner)
 
 
-def test_owners_differ_by_case_accents_and_who_vouches_for_them(store: SessionStore) -> None:
+def test_owners_differ_by_case_accents_spaces_and_identity_provider(store: SessionStore) -> None:
     owners = ("local admin", "local Admin", "local ádmin", "local admin ", "host admin")
     for letter, owner in zip("abcde", owners, strict=True):
         store.open(session(letter, owner), now=NOW)
@@ -72,120 +75,118 @@ def test_owners_differ_by_case_accents_and_who_vouches_for_them(store: SessionSt
     assert store.end_all("local Admin") == ["b" * 22]
 
 
-def test_use_without_a_successor_notes_when_and_changes_nothing_else(store: SessionStore) -> None:
+def test_refresh_without_rotation_changes_only_the_last_use(store: SessionStore) -> None:
     opened = session()
     store.open(opened, now=NOW)
-    assert use(store, "first", after=60.7) == accepted("first", 1000)
+    assert refresh(store, "first", after=60.7) == accepted("first", 1000)
     assert store.list_by_owner("local admin", now=NOW) == [replace(opened, last_used_at=int(NOW) + 60)]
 
 
-def test_first_use_rotates_however_soon_it_comes(store: SessionStore) -> None:
+def test_first_refresh_rotates_even_right_after_the_login(store: SessionStore) -> None:
     store.open(session(), now=NOW)
-    assert use(store, "first", "second", after=0.25) == accepted("second", 1000)
+    assert refresh(store, "first", "second", after=0.25) == accepted("second", 1000)
     kept = store.list_by_owner("local admin", now=NOW)[0]
     assert (kept.jti, kept.previous_jti) == ("second", "first")
     assert kept.rotated_at == pytest.approx(NOW + 0.25, abs=0.001)
 
 
-def test_rotation_extends_the_session_by_a_lifetime(store: SessionStore) -> None:
+def test_rotation_extends_the_session_by_the_refresh_token_lifetime(store: SessionStore) -> None:
     store.open(session(), now=NOW)
-    assert use(store, "first", "second", after=900) == accepted("second", 1900)
+    assert refresh(store, "first", "second", after=900) == accepted("second", 1900)
     assert store.is_live("a" * 22, now=NOW)
     assert store.list_by_owner("local admin", now=NOW + 1899)[0].expires_at == int(NOW) + 1900
     assert store.list_by_owner("local admin", now=NOW + 1900) == []
 
 
-def test_rotation_does_not_extend_the_session_past_its_greatest_age(store: SessionStore) -> None:
+def test_rotation_does_not_extend_the_session_past_its_maximum_age(store: SessionStore) -> None:
     store.open(session(), now=NOW)
-    assert use(store, "first", "second", after=900, max_age=1200) == accepted("second", 1200)
-    assert use(store, "second", "third", after=1100, max_age=1200) == accepted("third", 1200)
+    assert refresh(store, "first", "second", after=900, max_age=1200) == accepted("second", 1200)
+    assert refresh(store, "second", "third", after=1100, max_age=1200) == accepted("third", 1200)
 
 
-def test_session_past_its_greatest_age_is_gone_though_it_was_opened_for_longer(store: SessionStore) -> None:
+def test_session_past_its_maximum_age_is_rejected_before_its_expiry(store: SessionStore) -> None:
     store.open(session(), now=NOW)
-    assert use(store, "first", after=499, max_age=500) == accepted("first", 1000)
-    assert use(store, "first", after=500, max_age=500) == GONE
+    assert refresh(store, "first", after=499, max_age=500) == accepted("first", 1000)
+    assert refresh(store, "first", after=500, max_age=500) == GONE
 
 
 @pytest.mark.parametrize("late", [0, 5, 9.9])
-def test_token_in_force_does_not_rotate_again_within_the_grace(store: SessionStore, late: float) -> None:
+def test_current_token_does_not_rotate_again_within_the_grace(store: SessionStore, late: float) -> None:
     store.open(session(), now=NOW)
-    use(store, "first", "second", after=100)
-    assert use(store, "second", "third", after=100 + late) == accepted("second", 1100)
+    refresh(store, "first", "second", after=100)
+    assert refresh(store, "second", "third", after=100 + late) == accepted("second", 1100)
 
 
-def test_without_a_grace_every_use_rotates_and_what_was_spent_ends_the_session(store: SessionStore) -> None:
-    def use_at_once(jti: str, successor: str) -> Decision:
+def test_without_a_grace_every_refresh_rotates_and_reuse_ends_the_session(store: SessionStore) -> None:
+    def refresh_at_once(jti: str, successor: str) -> Decision:
         return store.refresh(RefreshRequest("a" * 22, jti, successor, NOW, 0, 1000, 5000))
 
     store.open(session(), now=NOW)
-    assert use_at_once("first", "second") == accepted("second", 1000)
-    assert use_at_once("second", "third") == accepted("third", 1000)
-    assert use_at_once("second", "fourth").verdict is Verdict.REUSED
-    assert use_at_once("third", "fourth") == GONE
+    assert refresh_at_once("first", "second") == accepted("second", 1000)
+    assert refresh_at_once("second", "third") == accepted("third", 1000)
+    assert refresh_at_once("second", "fourth").verdict is Verdict.REUSED
+    assert refresh_at_once("third", "fourth") == GONE
 
 
-def test_token_in_force_rotates_again_after_the_grace(store: SessionStore) -> None:
+def test_current_token_rotates_again_after_the_grace(store: SessionStore) -> None:
     store.open(session(), now=NOW)
-    use(store, "first", "second", after=100)
-    assert use(store, "second", "third", after=110.1) == accepted("third", 1110)
+    refresh(store, "first", "second", after=100)
+    assert refresh(store, "second", "third", after=110.1) == accepted("third", 1110)
 
 
 @pytest.mark.parametrize("late", [0, 5, 9.9])
-def test_token_before_is_answered_with_the_one_in_force_within_the_grace(
-    store: SessionStore, late: float
-) -> None:
+def test_previous_token_returns_the_current_one_within_the_grace(store: SessionStore, late: float) -> None:
     store.open(session(), now=NOW)
-    use(store, "first", "second", after=100)
-    assert use(store, "first", "third", after=100 + late) == accepted("second", 1100)
+    refresh(store, "first", "second", after=100)
+    assert refresh(store, "first", "third", after=100 + late) == accepted("second", 1100)
 
 
-def test_token_before_ends_the_session_after_the_grace(store: SessionStore) -> None:
+def test_previous_token_ends_the_session_after_the_grace(store: SessionStore) -> None:
     store.open(session(), now=NOW)
-    use(store, "first", "second", after=100)
-    assert use(store, "first", "third", after=110.1) == REUSED
+    refresh(store, "first", "second", after=100)
+    assert refresh(store, "first", "third", after=110.1) == REUSED
     assert not store.is_live("a" * 22, now=NOW)
-    assert use(store, "second", "third", after=111) == GONE
+    assert refresh(store, "second", "third", after=111) == GONE
 
 
-def test_token_before_the_one_before_ends_the_session_within_the_grace(store: SessionStore) -> None:
+def test_token_older_than_the_previous_one_ends_the_session_within_the_grace(store: SessionStore) -> None:
     store.open(session(), now=NOW)
-    use(store, "first", "second")
-    use(store, "second", "third", after=10.1)
-    assert use(store, "first", "fourth", after=11) == REUSED
+    refresh(store, "first", "second")
+    refresh(store, "second", "third", after=10.1)
+    assert refresh(store, "first", "fourth", after=11) == REUSED
     assert not store.is_live("a" * 22, now=NOW)
 
 
-def test_spent_token_ends_the_session_after_rotation_was_switched_off(store: SessionStore) -> None:
+def test_previous_token_ends_the_session_after_rotation_was_switched_off(store: SessionStore) -> None:
     store.open(session(), now=NOW)
-    use(store, "first", "second")
-    assert use(store, "first", after=5) == accepted("second", 1000)
-    assert use(store, "second", after=50) == accepted("second", 1000)
-    assert use(store, "first", after=60) == REUSED
+    refresh(store, "first", "second")
+    assert refresh(store, "first", after=5) == accepted("second", 1000)
+    assert refresh(store, "second", after=50) == accepted("second", 1000)
+    assert refresh(store, "first", after=60) == REUSED
 
 
-def test_token_that_never_was_ends_the_session(store: SessionStore) -> None:
+def test_unknown_token_id_ends_the_session(store: SessionStore) -> None:
     store.open(session(), now=NOW)
-    assert use(store, "forged", "second") == REUSED
-    assert use(store, "first", "second") == GONE
+    assert refresh(store, "forged", "second") == REUSED
+    assert refresh(store, "first", "second") == GONE
 
 
-def test_expired_session_is_gone(store: SessionStore) -> None:
+def test_expired_session_is_rejected(store: SessionStore) -> None:
     store.open(session(), now=NOW)
-    assert use(store, "first", after=999.9) == accepted("first", 1000)
-    assert use(store, "first", after=1000) == GONE
-    assert use(store, "forged", after=1000) == GONE
+    assert refresh(store, "first", after=999.9) == accepted("first", 1000)
+    assert refresh(store, "first", after=1000) == GONE
+    assert refresh(store, "forged", after=1000) == GONE
 
 
-def test_use_of_a_session_that_was_ended_does_not_bring_it_back(store: SessionStore) -> None:
+def test_refresh_does_not_revive_an_ended_session(store: SessionStore) -> None:
     store.open(session(), now=NOW)
     assert store.end("a" * 22, "local admin")
-    assert use(store, "first", "second") == GONE
+    assert refresh(store, "first", "second") == GONE
     assert not store.is_live("a" * 22, now=NOW)
     assert store.list_by_owner("local admin", now=NOW) == []
 
 
-def test_session_is_ended_once_and_by_its_owner_alone(store: SessionStore) -> None:
+def test_only_the_owner_can_end_a_session_and_only_once(store: SessionStore) -> None:
     store.open(session(), now=NOW)
     assert not store.end("a" * 22, "local eve")
     assert store.is_live("a" * 22, now=NOW)
@@ -193,7 +194,7 @@ def test_session_is_ended_once_and_by_its_owner_alone(store: SessionStore) -> No
     assert not store.end("a" * 22, "local admin")
 
 
-def test_all_sessions_of_an_owner_are_ended_and_no_other(store: SessionStore) -> None:
+def test_ending_all_sessions_of_an_owner_spares_other_owners(store: SessionStore) -> None:
     for letter in "abc":
         store.open(session(letter), now=NOW)
     store.open(session("d", "eve"), now=NOW)
@@ -203,18 +204,18 @@ def test_all_sessions_of_an_owner_are_ended_and_no_other(store: SessionStore) ->
     assert store.is_live("d" * 22, now=NOW)
 
 
-def test_more_sessions_than_a_batch_are_all_ended(store: SessionStore) -> None:
+def test_more_sessions_than_one_batch_are_all_ended(store: SessionStore) -> None:
     for number in range(501):
         store.open(replace(session(), id=f"{number:022}"), now=NOW)
     assert len(store.end_all("local admin")) == 501
     assert store.list_by_owner("local admin", now=NOW) == []
 
 
-def test_sessions_are_listed_latest_used_first(store: SessionStore) -> None:
+def test_sessions_are_listed_most_recently_used_first(store: SessionStore) -> None:
     store.open(session("a"), now=NOW)
     store.open(session("b", created_at=int(NOW) - 50, last_used_at=int(NOW) - 10), now=NOW)
     store.open(session("c", created_at=int(NOW) - 90, last_used_at=int(NOW) - 10), now=NOW)
     assert [kept.id[0] for kept in store.list_by_owner("local admin", now=NOW)] == ["a", "b", "c"]
-    use(store, "first")
+    refresh(store, "first")
     store.refresh(RefreshRequest("c" * 22, "first", None, NOW + 5, GRACE, 1000, 5000))
     assert [kept.id[0] for kept in store.list_by_owner("local admin", now=NOW)] == ["c", "a", "b"]

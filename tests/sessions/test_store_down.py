@@ -1,4 +1,4 @@
-"""What becomes of an app whose store is down, slow, or killed; and of its sessions."""
+"""An app and its sessions while the store is down, slow or killed."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from flask.testing import FlaskClient
 from flask_core_auth.errors import ServiceUnavailableError
 from flask_core_auth.sessions import sql
 
+from ..apps import bearer, log_in, post_login, refresh
+from ..limits import restore_limits
+from ..stores import started
 from ..tether import tethered
-from .app import PASSWORD, bearer, login, refresh
-from .conftest import started
-from .load import PATIENCE, Caller, Client
+from .load import PATIENCE_SECONDS, Caller, Client
 from .servers import PostgresServer, RedisServer, Server, free_port
 
 MakeApp = Callable[..., Flask]
 
-#: By when what must come in time has come, in seconds: far more than the limits allow for, so that nothing
-#: but what has none comes later.
-SURELY = 30
+#: The time after which a call counts as stuck: far more than the limits of any call.
+STUCK_SECONDS = 120
 
 
 @pytest.fixture(scope="module", params=[RedisServer, PostgresServer])
 def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A server that only these tests use, since they kill it."""
+    """A server for these tests alone, since they kill it."""
     yield from started(request.param)
 
 
@@ -49,43 +49,39 @@ def server(own_server: Server) -> Iterator[Server]:
 
 
 def until(done: Callable[[], bool]) -> None:
-    """Wait for something that comes by itself."""
-    deadline = time.monotonic() + SURELY
+    """Wait for a condition."""
+    deadline = time.monotonic() + STUCK_SECONDS
     while not done():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
 def in_time(call: Callable[[], t.Any]) -> t.Any:
-    # In a thread, since without a limit it would never come back.
+    # In a thread, since a call without a time limit would never return.
     thread = ThreadPoolExecutor(1)
     try:
-        return thread.submit(call).result(SURELY)
+        return thread.submit(call).result(STUCK_SECONDS)
     finally:
         thread.shutdown(wait=False)
 
 
-def log_in(client: FlaskClient) -> t.Any:
-    return client.post("/api/login", json={"username": "admin", "password": PASSWORD})
-
-
 def every_call(client: FlaskClient, tokens: dict[str, str]) -> dict[str, int]:
-    """The status of each call that needs the store; each must come in time, a 503 with Retry-After."""
+    """Send each kind of request that needs the store, and return the statuses."""
     access, refresh_token = bearer(tokens["access_token"]), bearer(tokens["refresh_token"])
     calls: dict[str, Callable[[], t.Any]] = {
-        "login": lambda: log_in(client),
+        "login": lambda: post_login(client),
         "refresh": lambda: client.get("/api/login/refresh", headers=refresh_token),
         "sessions": lambda: client.get("/api/sessions", headers=access),
         "end": lambda: client.delete("/api/sessions/" + "A" * 22, headers=access),
         "always": lambda: client.get("/who", headers=access),
         "logout": lambda: client.post("/api/logout", headers=refresh_token),
     }
-    answers = {name: in_time(call) for name, call in calls.items()}
-    for answer in answers.values():
-        if answer.status_code == 503:
-            assert answer.headers["Retry-After"] == "5"
-            assert answer.json["details"] == ["The session store is down"]
-    return {name: answer.status_code for name, answer in answers.items()}
+    responses = {name: in_time(call) for name, call in calls.items()}
+    for response in responses.values():
+        if response.status_code == 503:
+            assert response.headers["Retry-After"] == "5"
+            assert response.json["details"] == ["The session store is down"]
+    return {name: response.status_code for name, response in responses.items()}
 
 
 DOWN = dict.fromkeys(["login", "refresh", "sessions", "end", "always", "logout"], 503)
@@ -93,35 +89,35 @@ UP = {"login": 200, "refresh": 200, "sessions": 200, "end": 404, "always": 200, 
 
 
 class Clients(t.NamedTuple):
-    """Of two apps with one store, both connected to it.
+    """Test clients of two apps that are connected to the same store.
 
-    :param patient: whose app gives the store plenty of time.
-    :param strict: whose app has the limits that every app has; on a slow machine, they may end a call of
-        a store that is well.
+    :param patient: the client of an app with extended time limits.
+    :param strict: the client of an app with the limits of production. On a slow machine, they may end a
+        call even if the store works.
     """
 
     patient: FlaskClient
     strict: FlaskClient
 
-    def comes_back(self) -> None:
-        """Wait until all is well again."""
-        until(lambda: every_call(self.strict, login(self.patient)) == UP)
+    def wait_until_up(self) -> None:
+        """Wait until every call of the strict app succeeds again."""
+        until(lambda: every_call(self.strict, log_in(self.patient)) == UP)
 
 
 @pytest.fixture
-def clients(make_app: MakeApp, server: Server, hurry: Callable[[], None]) -> Clients:
+def clients(make_app: MakeApp, server: Server) -> Clients:
     patient = make_app(server.url, SESSION_CHECK="always").test_client()
-    login(patient)
-    hurry()
+    log_in(patient)
+    restore_limits()
     strict = make_app(server.url, SESSION_CHECK="always").test_client()
-    until(lambda: log_in(strict).status_code == 200)
+    until(lambda: post_login(strict).status_code == 200)
     return Clients(patient, strict)
 
 
-def test_limits_of_a_call_are_less_than_a_second_in_all(
-    open_sessions: Callable[..., t.Any], sqlite_url: str, hurry: Callable[[], None]
+def test_time_limits_of_a_call_add_up_to_less_than_a_second(
+    open_sessions: Callable[..., t.Any], sqlite_url: str
 ) -> None:
-    hurry()
+    restore_limits()
     for url in (sqlite_url, "postgresql+psycopg://test@127.0.0.1:1/test"):
         store = open_sessions(url)
         deadline = store._enter_process()
@@ -131,64 +127,60 @@ def test_limits_of_a_call_are_less_than_a_second_in_all(
     assert 0 < arguments["socket_connect_timeout"] + arguments["socket_timeout"] < 1
 
 
-def test_store_that_was_killed_is_503_and_comes_back(clients: Clients, server: Server) -> None:
-    tokens = login(clients.patient)
+def test_killed_store_causes_503_until_it_is_back(clients: Clients, server: Server) -> None:
+    tokens = log_in(clients.patient)
     server.kill()
     assert every_call(clients.strict, tokens) == DOWN
     server.start()
-    clients.comes_back()
+    clients.wait_until_up()
     assert every_call(clients.patient, tokens) == UP
     assert refresh(clients.patient, tokens["refresh_token"]).status_code == 401
 
 
-def test_store_that_restarts_unnoticed_is_no_503(make_app: MakeApp, server: Server) -> None:
+def test_store_restart_between_requests_causes_no_503(make_app: MakeApp, server: Server) -> None:
     client = make_app(server.url, SESSION_CHECK="always").test_client()
-    tokens = login(client)
+    tokens = log_in(client)
     server.kill()
     server.start()
     assert every_call(client, tokens) == UP
 
 
-def test_store_that_does_not_answer_is_503_in_time_and_comes_back(
+def test_frozen_store_causes_503_in_time_until_it_is_back(
     clients: Clients, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tokens = login(clients.patient)
+    tokens = log_in(clients.patient)
     server.signal(signal.SIGSTOP)
     try:
-        # Nothing else ends them: what the server's machine can answer by itself, it does.
+        # Its system still accepts connections, so only the time limits end the calls.
         assert every_call(clients.strict, tokens) == DOWN
     finally:
         server.signal(signal.SIGCONT)
     assert "API_AUTH_SESSIONS is down: TimeoutError" in caplog.text
-    clients.comes_back()
+    clients.wait_until_up()
 
 
-def test_many_calls_of_a_store_that_does_not_answer_are_each_in_time(
-    clients: Clients, server: Server
-) -> None:
-    token = login(clients.patient)["refresh_token"]
+def test_many_concurrent_calls_of_a_frozen_store_each_end_in_time(clients: Clients, server: Server) -> None:
+    token = log_in(clients.patient)["refresh_token"]
     app = clients.strict.application
     server.signal(signal.SIGSTOP)
     try:
         with ThreadPoolExecutor(30) as threads:
-            calls = [threads.submit(in_time, lambda: refresh(app.test_client(), token)) for _ in range(30)]
+            calls = [threads.submit(in_time, lambda: refresh(app, token)) for _ in range(30)]
             assert {call.result().status_code for call in calls} == {503}
     finally:
         server.signal(signal.SIGCONT)
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:{}", "postgresql+psycopg://test@127.0.0.1:{}/test"])
-def test_store_that_was_never_there_is_503(make_app: MakeApp, url: str) -> None:
+def test_store_that_never_existed_causes_a_503(make_app: MakeApp, url: str) -> None:
     client = make_app(url.format(free_port())).test_client()
-    assert in_time(lambda: log_in(client)).status_code == 503
+    assert in_time(lambda: post_login(client)).status_code == 503
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:{}", "postgresql+psycopg://test@127.0.0.1:{}/test"])
 @pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0" * 100])
-def test_store_that_is_something_else_is_503(
-    make_app: MakeApp, url: str, greeting: bytes, hurry: Callable[[], None]
-) -> None:
-    hurry()
+def test_server_with_another_protocol_causes_a_503(make_app: MakeApp, url: str, greeting: bytes) -> None:
+    restore_limits()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -202,23 +194,23 @@ def test_store_that_is_something_else_is_503(
         thread.start()
         client = make_app(url.format(listener.getsockname()[1])).test_client()
         try:
-            assert in_time(lambda: log_in(client)).status_code == 503
+            assert in_time(lambda: post_login(client)).status_code == 503
         finally:
             stopped.set()
             thread.join()
 
 
-def test_protected_routes_go_on_without_the_store_where_refresh_asks(
+def test_protected_routes_work_without_the_store_if_only_refresh_checks_it(
     make_app: MakeApp, server: Server
 ) -> None:
     client = make_app(server.url).test_client()
-    tokens = login(client)
+    tokens = log_in(client)
     server.kill()
     assert client.get("/who", headers=bearer(tokens["access_token"])).status_code == 200
     assert refresh(client, tokens["refresh_token"]).status_code == 503
 
 
-def test_host_is_told_that_the_store_is_down(make_app: MakeApp) -> None:
+def test_issue_and_revoke_raise_service_unavailable_while_the_store_is_down(make_app: MakeApp) -> None:
     app = make_app(f"redis://127.0.0.1:{free_port()}", SESSION_CHECK="always")
     core_auth: t.Any = app.blueprints["core_auth"]
     with app.app_context():
@@ -227,30 +219,32 @@ def test_host_is_told_that_the_store_is_down(make_app: MakeApp) -> None:
                 call()
 
 
-def test_store_that_is_down_is_logged_once_a_minute_without_its_password(
+def test_store_failure_is_logged_once_a_minute_without_the_password(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = make_app(f"redis://user:hunter2@127.0.0.1:{free_port()}")
     client = app.test_client()
     for _ in range(3):
-        log_in(client)
+        post_login(client)
     lines = [record.getMessage() for record in caplog.records]
     assert len([line for line in lines if "API_AUTH_SESSIONS is down" in line]) == 1
     assert "hunter2" not in caplog.text
 
 
-def test_open_app_needs_no_store(make_app: MakeApp, server: Server) -> None:
+def test_protected_routes_need_no_store_if_api_auth_enable_is_false(
+    make_app: MakeApp, server: Server
+) -> None:
     client = make_app(server.url, SESSION_CHECK="always", ENABLE=False).test_client()
-    tokens = login(client)
+    tokens = log_in(client)
     server.kill()
     assert client.get("/who", headers=bearer(tokens["access_token"])).status_code == 200
 
 
-# kill -9 in mid-load
+# kill -9 under load
 
 
 class Gunicorn:
-    """Two workers, whose master has used the store before it forked them."""
+    """A gunicorn with two workers, whose master has used the store before it forked them."""
 
     def __init__(self, sessions: str) -> None:
         self.caller = Caller(free_port())
@@ -269,31 +263,31 @@ class Gunicorn:
             raise
 
     def kill_a_worker(self) -> None:
-        _, answer = self.caller.insist("GET", "/pid")
-        os.kill(answer["pid"], signal.SIGKILL)
+        _, worker = self.caller.insist("GET", "/pid")
+        os.kill(worker["pid"], signal.SIGKILL)
 
     def stop(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(SURELY)
+            self.process.wait(STUCK_SECONDS)
         finally:
             self.process.kill()
 
 
-def test_no_session_is_lost_and_none_comes_back_when_the_store_is_killed(server: Server) -> None:
-    kill_in_mid_load(server.url, server)
+def test_killed_store_loses_no_session_and_revives_none(server: Server) -> None:
+    kill_under_load(server.url, server)
 
 
-def test_no_session_is_lost_and_none_comes_back_when_a_worker_is_killed(sqlite_url: str) -> None:
-    kill_in_mid_load(sqlite_url, None)
+def test_killed_worker_loses_no_session_and_revives_none(sqlite_url: str) -> None:
+    kill_under_load(sqlite_url, None)
 
 
-def kill_in_mid_load(url: str, server: Server | None) -> None:
+def kill_under_load(url: str, server: Server | None) -> None:
     gunicorn = Gunicorn(url)
     clients = [Client(gunicorn.caller) for _ in range(6)]
 
     def go_on() -> None:
-        """Let the clients be done with some more sessions."""
+        """Wait until the clients have finished some more sessions."""
         enough = sum(client.done for client in clients) + 25
         until(lambda: sum(client.done for client in clients) >= enough)
 
@@ -312,7 +306,7 @@ def kill_in_mid_load(url: str, server: Server | None) -> None:
         for client in clients:
             client.stopped.set()
         for client in clients:
-            client.join(2 * PATIENCE)
+            client.join(2 * PATIENCE_SECONDS)
             assert not client.is_alive()
         call = gunicorn.caller.insist
         live = [tokens for client in clients for tokens in client.live]

@@ -1,4 +1,4 @@
-"""Which values of API_AUTH_SESSIONS are refused when the blueprint is registered, and why."""
+"""The values of API_AUTH_SESSIONS that are rejected when the blueprint is registered."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def problem(url: object, **config: object) -> str:
         ("redis://localhost/?nosuch=1", "is no URL that redis can read"),
     ],
 )
-def test_url_that_cannot_be_used_is_a_config_error(url: object, why: str) -> None:
+def test_unusable_url_is_a_config_error(url: object, why: str) -> None:
     assert why in problem(url)
 
 
@@ -64,11 +64,10 @@ def test_error_does_not_show_the_password(url: str) -> None:
     ("url", "module", "extra"),
     [("sqlite:///x.db", "sqlalchemy", "sql"), ("redis://localhost", "redis", "redis")],
 )
-def test_error_names_the_extra_that_is_missing(
+def test_error_names_the_missing_extra(
     monkeypatch: pytest.MonkeyPatch, url: str, module: str, extra: str
 ) -> None:
-    room = "sql" if extra == "sql" else "redis"
-    monkeypatch.delitem(sys.modules, f"flask_core_auth.sessions.{room}", raising=False)
+    monkeypatch.delitem(sys.modules, f"flask_core_auth.sessions.{extra}", raising=False)
     monkeypatch.setitem(sys.modules, module, None)
     assert f"pip install 'flask-core-auth[{extra}]'" in problem(url)
 
@@ -82,7 +81,7 @@ def test_error_names_the_extra_that_is_missing(
         "sqlite:////x/y.db",
     ],
 )
-def test_url_that_can_be_used_is_not_connected_to(url: str) -> None:
+def test_usable_url_opens_no_connection(url: str) -> None:
     make_session_app(url)
 
 
@@ -90,8 +89,8 @@ def test_neither_sqlalchemy_nor_redis_is_imported_without_sessions() -> None:
     import subprocess
 
     script = (
-        "import sys; from tests.sessions.app import make_session_app as m, login;"
-        "login(m(None).test_client());"
+        "import sys; from tests.apps import log_in; from tests.sessions.app import make_session_app;"
+        "log_in(make_session_app(None));"
         "print([name for name in ('sqlalchemy', 'flask_core_auth.sessions.sql',"
         " 'flask_core_auth.sessions.redis') if name in sys.modules])"
     )
