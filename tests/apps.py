@@ -7,11 +7,16 @@ import typing as t
 
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_jwt_extended import JWTManager, get_jwt, get_jwt_identity, jwt_required
 from werkzeug.test import TestResponse
 
 USERNAME = "admin"
 PASSWORD = "correct horse"
+#: The body of a login.
+CREDENTIALS = {"username": USERNAME, "password": PASSWORD}
 SECRET = "the secret of these tests: thirty-two bytes and more"
+#: A second user, for ``API_AUTH_USERS``.
+EVE = {"eve": {"password": PASSWORD, "scopes": ["view", "edit"]}}
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -41,6 +46,39 @@ def log_in(
 def refresh(app: Flask | FlaskClient, token: str, **options: t.Any) -> TestResponse:
     """Send a refresh token to the refresh."""
     return _client(app).get("/api/login/refresh", headers=bearer(token), **options)
+
+
+def csrf_header(client: FlaskClient, use: str = "access") -> dict[str, str]:
+    """The header with the CSRF value of one of the client's cookies."""
+    cookie = client.get_cookie(f"csrf_{use}_token")
+    assert cookie is not None
+    return {"X-CSRF-TOKEN": cookie.value}
+
+
+def client_with_cookie(app: Flask, name: str, token: str) -> FlaskClient:
+    """Make a client that sends a token in a cookie."""
+    client = app.test_client()
+    client.set_cookie(name, token)
+    return client
+
+
+def add_manager(app: Flask, **config: t.Any) -> JWTManager:
+    """Give an app a JWTManager of its own, before the blueprint is registered."""
+    app.config.setdefault("JWT_SECRET_KEY", SECRET)
+    app.config.update(config)
+    return JWTManager(app)
+
+
+def add_jwt_required_routes(app: Flask) -> None:
+    """Add routes that flask-jwt-extended protects."""
+    app.add_url_rule("/extended", "extended", jwt_required()(lambda: get_jwt()), methods=["GET", "POST"])
+    app.add_url_rule("/extended/fresh", "extended_fresh", jwt_required(fresh=True)(lambda: "ok"))
+    app.add_url_rule("/extended/refresh", "extended_refresh", jwt_required(refresh=True)(lambda: "ok"))
+    app.add_url_rule(
+        "/extended/optional",
+        "extended_optional",
+        jwt_required(optional=True)(lambda: str(get_jwt_identity())),
+    )
 
 
 def _client(app: Flask | FlaskClient) -> FlaskClient:

@@ -2,14 +2,27 @@ from __future__ import annotations
 
 import time
 import typing as t
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from flask_jwt_extended import get_jwt
 
 from flask_core_auth import CoreAuth, auth_required, current_identity
 
-from .forge import SECRET
+from .apps import PASSWORD, SECRET, USERNAME, Clock, log_in
+from .bad_tokens import BAD_TOKENS
+from .limits import extend_limits, restore_limits
+from .stores import (
+    close_store,
+    postgres_server,
+    postgres_url,
+    redis_server,
+    redis_url,
+    sqlite_url,
+    store_url,
+)
 from .tenant import (
     make_tenant,
     tenant,
@@ -21,6 +34,12 @@ from .tenant import (
 
 __all__ = [
     "make_tenant",
+    "postgres_server",
+    "postgres_url",
+    "redis_server",
+    "redis_url",
+    "sqlite_url",
+    "store_url",
     "tenant",
     "tenant_authority",
     "tenant_certificate",
@@ -28,16 +47,28 @@ __all__ = [
     "tenant_trust",
 ]
 
-MakeApp = t.Callable[..., Flask]
+MakeApp = Callable[..., Flask]
+
+
+@pytest.fixture(autouse=True)
+def extended_limits() -> Iterator[None]:
+    """Extend the time limits of stores and limit storages during a test: the machine may be slow.
+
+    A test of the limits calls ``restore_limits()`` before it opens a store.
+    """
+    extend_limits()
+    yield
+    restore_limits()
 
 
 @pytest.fixture
-def make_app() -> MakeApp:
-    """Makes apps that the user ``admin`` can log in to with the password ``correct horse``.
+def make_app() -> Iterator[MakeApp]:
+    """Make apps that the user ``admin`` can log in to with the password ``correct horse``.
 
-    Config keys are changed by keyword, or left out with ``...``. ``host`` is called with the app before the
-    blueprint is registered.
+    Keywords change config keys, or leave them out with ``...``. ``host`` is called with the app before the
+    blueprint is registered. Connections of session stores are closed after the test.
     """
+    apps: list[Flask] = []
 
     def make(
         core_auth: CoreAuth | None = None,
@@ -47,8 +78,8 @@ def make_app() -> MakeApp:
     ) -> Flask:
         app = Flask(__name__)
         settings = {
-            "API_AUTH_USERNAME": "admin",
-            "API_AUTH_PASSWORD": "correct horse",
+            "API_AUTH_USERNAME": USERNAME,
+            "API_AUTH_PASSWORD": PASSWORD,
             "API_AUTH_JWT_SECRET": SECRET,
             **config,
         }
@@ -56,6 +87,7 @@ def make_app() -> MakeApp:
         if host is not None:
             host(app)
         app.register_blueprint(core_auth or CoreAuth())
+        apps.append(app)
 
         def who() -> dict[str, t.Any]:
             return {
@@ -76,7 +108,11 @@ def make_app() -> MakeApp:
         add("/scoped", auth_required(scopes=["edit"])(who))
         return app
 
-    return make
+    yield make
+    for app in apps:
+        sessions = app.extensions["core_auth"].sessions
+        if sessions is not None:
+            close_store(sessions._store)
 
 
 @pytest.fixture
@@ -85,33 +121,31 @@ def app(make_app: MakeApp) -> Flask:
 
 
 @pytest.fixture
-def client(app: Flask):
+def everywhere(make_app: MakeApp) -> Flask:
+    """An app that accepts tokens in every place."""
+    return make_app(JWT_TOKEN_LOCATION=["headers", "cookies", "json", "query_string"])
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
 @pytest.fixture
-def login(client) -> dict[str, str]:
-    """What a login of ``admin`` answers."""
-    response = client.post("/api/login", json={"username": "admin", "password": "correct horse"})
-    assert response.status_code == 200
-    return response.json
+def login(client: FlaskClient) -> dict[str, str]:
+    """Both tokens of a login of ``admin``."""
+    return log_in(client)
 
 
-class Clock:
-    """A clock that stands still until it is moved, in seconds."""
-
-    def __init__(self) -> None:
-        self.now = float(int(time.time()))
-
-    def __call__(self) -> float:
-        return self.now
-
-    def move(self, seconds: float) -> None:
-        self.now += seconds
+@pytest.fixture(params=BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
+def bad(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """Make a token that is wrong in one way, for a use: "access" or "refresh"."""
+    return t.cast("Callable[[str], str]", request.param)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock that :func:`time.time` reads."""
     clock = Clock()
     monkeypatch.setattr(time, "time", clock)
     return clock

@@ -1,4 +1,4 @@
-"""Tokens to send: those that a good issuer makes, and those that none would."""
+"""Tokens to send: valid ones, and ones that no issuer would make."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import typing as t
 import uuid
 from collections.abc import Mapping
 
-SECRET = "the secret of these tests: thirty-two bytes and more"
+from flask import Flask
+
+from .apps import SECRET, bearer
+
 OTHER_SECRET = "the secret of somebody else: thirty-two bytes, too"
 REALM = "flask-core-auth"
 CORE_REALM = "datarhei-core"
+CORE_SECRET = "admin" + "core-password" + "core-jwt-secret-of-many-bytes"
 
 
 def forge(
@@ -25,7 +29,8 @@ def forge(
 ) -> str:
     """Sign any payload under any header, as HS256 does or with another digest.
 
-    What is no mapping is taken as it is, so that it can say what no JSON library writes.
+    A payload or header that is not a mapping is taken literally, so that it may be text that no JSON
+    library writes.
     """
     message = b".".join(encode(part) for part in (header, claims))
     return b".".join((message, encode(hmac.digest(secret.encode(), message, digest)))).decode()
@@ -46,9 +51,10 @@ def read(token: str, part: int = 1) -> dict[str, t.Any]:
 
 
 def claims(use: str = "access", **changes: t.Any) -> dict[str, t.Any]:
-    """What is in a token of ours that is accepted; ``...`` leaves a claim out.
+    """The claims of a token that flask-core-auth accepts; ``...`` leaves a claim out.
 
-    An access token is the local user's; a refresh token, which would need its credential, is the app's own.
+    The access token is of the local user. The refresh token is one that the app issued itself, because a
+    local user's refresh token carries a digest of the password.
     """
     now = int(time.time())
     values = {
@@ -69,12 +75,21 @@ def claims(use: str = "access", **changes: t.Any) -> dict[str, t.Any]:
 
 
 def core_claims(use: str = "access", **changes: t.Any) -> dict[str, t.Any]:
-    """What is in a token of a datarhei Core: neither ``type`` nor ``fresh``, ``idp`` or ``scope``."""
+    """The claims of a datarhei Core's token, which has no ``type``, ``fresh``, ``idp`` and ``scope``."""
     return claims(
         use, **{"iss": CORE_REALM, "type": ..., "fresh": ..., "idp": ..., "scope": ..., **changes}
     )
 
 
-def bearer(token: str) -> dict[str, str]:
-    """The header that carries a token."""
-    return {"Authorization": f"Bearer {token}"}
+def core_token(use: str = "access", **changes: t.Any) -> str:
+    """A token that a datarhei Core signed with :data:`CORE_SECRET`."""
+    return forge(core_claims(use, **changes), secret=CORE_SECRET)
+
+
+def statuses(app: Flask, path: str, method: str = "GET") -> tuple[int, int]:
+    """The statuses of a request without a token and with one."""
+    found = []
+    for headers in ({}, bearer(forge(claims()))):
+        with app.test_client().open(path, method=method, headers=headers) as response:
+            found.append(response.status_code)
+    return found[0], found[1]

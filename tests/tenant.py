@@ -1,6 +1,6 @@
 """An Auth0 tenant for tests: a real HTTPS server for its keys, and access tokens signed with them.
 
-The fixtures at the end are imported by the ``conftest.py`` of the tests that need them.
+``conftest.py`` imports the fixtures at the end.
 """
 
 from __future__ import annotations
@@ -22,22 +22,24 @@ from joserfc.util import urlsafe_b64encode
 
 from flask_core_auth.config import Auth0Tenant
 
-#: The user that a tenant's tokens are for, unless they say otherwise.
+#: The subject of a tenant's tokens by default.
 ALICE = "auth0|alice"
 AUDIENCE = "https://api.example.test/"
 CLIENT = "client-of-the-tests"
+#: A tenant that has settings and no server.
+EXAMPLE = {"domain": "tenant.example", "audience": "api", "clientid": "client", "users": [ALICE]}
 
 
 class Tenant:
-    """A tenant that answers as it is told to.
+    """A tenant whose responses a test can change.
 
     :ivar domain: its host and port; ``issuer`` and ``jwks_uri`` follow from it.
     :ivar key: signs its tokens.
-    :ivar keys: are published; what is no key is published as it is.
-    :ivar status: of its answers, as are ``headers`` and ``body`` (None: the keys).
-    :ivar drip: ``"headers"`` or ``"body"``: that part comes a byte at a time, and never to an end.
-    :ivar answering: while it is clear, answers are held back.
-    :ivar asked: is set by each request, whose answer is settled then.
+    :ivar keys: are published; an element that is not a key is published literally.
+    :ivar status: of its responses, as are ``headers`` and ``body`` (None: the keys).
+    :ivar drip: ``"headers"`` or ``"body"``: that part comes a byte at a time, and never ends.
+    :ivar answering: while it is clear, responses are held back.
+    :ivar asked: is set by each request, after its response is determined.
     :ivar requests: the header fields, and the path, of each request.
     """
 
@@ -71,7 +73,7 @@ class Tenant:
         }
 
     def config(self, **overrides: t.Any) -> Auth0Tenant:
-        """What becomes of :meth:`settings`."""
+        """The parsed form of :meth:`settings`."""
         values: dict[str, t.Any] = {
             "domain": self.domain,
             "audience": AUDIENCE,
@@ -114,10 +116,10 @@ class Tenant:
         key: Key | None = None,
         algorithm: str = "RS256",
     ) -> str:
-        """A token with a good signature, whatever its header and payload (as text: to the letter) say.
+        """Sign any header and payload; text is signed literally.
 
         :param key: signs instead of the tenant's.
-        :param algorithm: that is really used.
+        :param algorithm: the algorithm of the signature, whichever the header names.
         """
         segments = (part if isinstance(part, str) else json.dumps(part) for part in (header, payload))
         signed = b".".join(urlsafe_b64encode(segment.encode()) for segment in segments)
@@ -132,7 +134,7 @@ class Tenant:
         self._server.server_close()
 
     def answer(self, request: Mapping[str, str], send: Callable[[bytes], object]) -> None:
-        """Answer one request, as it is settled when it comes in."""
+        """Respond to a request with the response that was set when it arrived."""
         body = self.jwks() if self.body is None else self.body
         head = f"HTTP/1.0 {self.status} -\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
@@ -148,7 +150,7 @@ class Tenant:
         send(body)
 
     def jwks(self) -> bytes:
-        """The keys as they are published."""
+        """The body with the published keys."""
         published = (key if isinstance(key, dict) else _public(key) for key in self.keys)
         return json.dumps({"keys": list(published)}).encode()
 
@@ -180,12 +182,12 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[t.Any, t.Any]:
         connection, address = super().get_request()
-        # The handshake comes with the first read: in the request's own thread.
+        # The handshake happens at the first read, in the thread of the request.
         options: dict[str, t.Any] = {"server_side": True, "do_handshake_on_connect": False}
         return self._context.wrap_socket(connection, **options), address
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that hang up or do not trust the tenant are what the tests are about."""
+        """Print nothing: tests have clients that hang up or do not trust the tenant."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -196,7 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
         tenant.answer({**self.headers, "path": self.path}, self.wfile.write)
 
     def log_message(self, *args: object) -> None:
-        """Tests count requests, they do not read them."""
+        """Print nothing."""
 
 
 @pytest.fixture(scope="session")
@@ -206,7 +208,7 @@ def tenant_authority() -> trustme.CA:
 
 @pytest.fixture(scope="session")
 def tenant_trust(tenant_authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file for SSL_CERT_FILE: whoever trusts it trusts the tenants."""
+    """A file for SSL_CERT_FILE, with the authority of the tenants' certificates."""
     path = tmp_path_factory.mktemp("trust") / "authority.pem"
     tenant_authority.cert_pem.write_to_path(str(path))
     return path
@@ -229,7 +231,7 @@ def make_tenant(
     tenant_trust: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[[], Tenant]]:
-    """Makes tenants, which this process trusts."""
+    """Make tenants that this process trusts."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tenant_trust))
     monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
     tenants: list[Tenant] = []
@@ -245,5 +247,5 @@ def make_tenant(
 
 @pytest.fixture
 def tenant(make_tenant: Callable[[], Tenant]) -> Tenant:
-    """One tenant, which this process trusts."""
+    """A tenant that this process trusts."""
     return make_tenant()

@@ -1,4 +1,4 @@
-"""flask core-auth ..., as it is run: by the flask command, in a process of its own."""
+"""``flask core-auth ...``: run by the flask command in a process of its own, and in this process."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import typing as t
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from flask import Flask
+from flask.cli import ScriptInfo
 from werkzeug.security import check_password_hash
 
+from flask_core_auth.cli import core_auth
 from flask_core_auth.config import SETTINGS
 
-from .sessions.conftest import started
-from .sessions.servers import RedisServer
+from .apps import SECRET
 
-SECRET = "a-secret-of-at-least-thirty-two-bytes"
+#: The time limits of stores are raised in its process, too.
 APP = """
 from flask import Flask
 from flask_core_auth import CoreAuth, load_env
+from tests.limits import extend_limits
 
+extend_limits()
 app = Flask(__name__)
 load_env(app.config)
 app.register_blueprint(CoreAuth())
@@ -41,16 +46,10 @@ def flask(tmp_path: Path):
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
         )
 
     return run
-
-
-@pytest.fixture
-def redis_url() -> Iterator[str]:
-    for server in started(RedisServer):
-        yield server.url
 
 
 def test_check_shows_every_setting_and_no_secret(flask):
@@ -76,22 +75,7 @@ def test_check_shows_every_setting_and_no_secret(flask):
     assert lines["API_AUTH_REALM"] == ["flask-core-auth", "default"]
 
 
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("redis://:hid/den@host:1/0", "redis://********@host:1/0"),
-        ("redis://:hid@den@host:1/0", "redis://********@host:1/0"),
-        ("redis://host:1/0?password=hidden", "redis://********@host:1/0"),
-        ("redis://host:1/0", "redis://host:1/0"),
-    ],
-)
-def test_of_an_address_only_the_place_is_shown(uri, shown):
-    from flask_core_auth.check import _display
-
-    assert _display(uri, secret=True) == shown
-
-
-def test_check_says_where_a_derived_setting_comes_from(flask):
+def test_check_shows_the_origin_of_a_derived_setting(flask):
     app = APP.replace("load_env(app.config)", f"app.config['JWT_SECRET_KEY'] = {SECRET!r}")
     done = flask("check", "--json", app=app)
     report = json.loads(done.stdout)
@@ -101,7 +85,7 @@ def test_check_says_where_a_derived_setting_comes_from(flask):
     }
 
 
-def test_check_names_every_broken_key_where_the_app_cannot_load(flask):
+def test_check_names_every_invalid_key_of_an_app_that_cannot_load(flask):
     broken = {
         "CORE_API_AUTH_ENABLE": "maybe",
         "CORE_API_AUTH_JWT_SECRET": "short",
@@ -125,7 +109,7 @@ def test_check_of_an_app_without_the_blueprint_fails(flask):
     assert "No CoreAuth is registered" in done.stdout
 
 
-def test_check_warns_of_what_will_hurt(flask):
+def test_check_warns_of_risky_settings(flask):
     environ = {
         "CORE_API_AUTH_USERNAME": "admin",
         "CORE_API_AUTH_PASSWORD": "correct-horse",
@@ -140,7 +124,7 @@ def test_check_warns_of_what_will_hurt(flask):
     assert not any("plain text" in warning for warning in in_debug)
 
 
-def test_check_sees_a_proxy_fix_under_another_middleware(flask):
+def test_check_finds_proxyfix_under_another_middleware(flask):
     app = APP + (
         "from werkzeug.middleware.dispatcher import DispatcherMiddleware\n"
         "from werkzeug.middleware.proxy_fix import ProxyFix\n"
@@ -150,7 +134,7 @@ def test_check_sees_a_proxy_fix_under_another_middleware(flask):
     assert not any("ProxyFix" in warning for warning in report["warnings"])
 
 
-def test_check_tells_of_views_that_only_look_protected(flask):
+def test_check_warns_of_views_that_only_look_protected(flask):
     app = APP + (
         "from flask_core_auth import auth_required\n"
         "@auth_required\n@app.get('/reversed')\ndef reversed(): return ''\n"
@@ -163,7 +147,7 @@ def test_check_tells_of_views_that_only_look_protected(flask):
     assert not any("/right" in warning for warning in report["warnings"])
 
 
-def test_check_warns_of_settings_that_do_nothing(flask):
+def test_check_warns_of_settings_without_effect(flask):
     app = APP.replace("load_env(app.config)", "load_env(app.config); app.config['API_AUTH_PASSWROD'] = 'x'")
     tenants = json.dumps([{"domain": "tenant.example", "audience": "https://api.example/", "users": ["*"]}])
     environ = {
@@ -180,7 +164,7 @@ def test_check_warns_of_settings_that_do_nothing(flask):
         assert any(word in warning for warning in warnings), word
 
 
-def test_check_ends_where_a_middleware_holds_the_app_itself(flask):
+def test_check_ends_with_a_middleware_that_holds_the_app(flask):
     app = APP + (
         "class Middleware:\n"
         "    def __init__(self, app): self.app, self.next = app, app.wsgi_app\n"
@@ -191,7 +175,7 @@ def test_check_ends_where_a_middleware_holds_the_app_itself(flask):
     assert any("ProxyFix" in warning for warning in report["warnings"])
 
 
-def test_check_warns_where_nobody_can_log_in(flask):
+def test_check_warns_if_nobody_can_log_in(flask):
     warnings = json.loads(flask("check", "--json", CORE_API_AUTH_JWT_SECRET=SECRET).stdout)["warnings"]
     assert any("Nobody can log in" in warning for warning in warnings)
 
@@ -219,8 +203,8 @@ def test_check_fetches_the_keys_of_each_tenant(flask, tenant):
     assert "status 500" in done.stderr
 
 
-def test_check_asks_the_stores_of_sessions_and_limits(flask, redis_url, tmp_path):
-    for sessions in (redis_url, f"sqlite:///{tmp_path}/sessions.db"):
+def test_check_calls_the_session_store_and_the_limit_storage(flask, redis_url, sqlite_url):
+    for sessions in (redis_url, sqlite_url):
         done = flask(
             "check",
             CORE_API_AUTH_JWT_SECRET=SECRET,
@@ -231,7 +215,7 @@ def test_check_asks_the_stores_of_sessions_and_limits(flask, redis_url, tmp_path
 
 
 @pytest.mark.parametrize("sessions", ["redis://user:hidden@127.0.0.1:1/0", "sqlite:////proc/none/x.db"])
-def test_check_fails_where_the_store_of_sessions_cannot_be_used(flask, sessions):
+def test_check_fails_if_the_session_store_does_not_respond(flask, sessions):
     environ = {"CORE_API_AUTH_JWT_SECRET": SECRET, "CORE_API_AUTH_SESSIONS": sessions}
     done = flask("check", "--json", **environ)
     assert done.returncode == 1
@@ -241,7 +225,7 @@ def test_check_fails_where_the_store_of_sessions_cannot_be_used(flask, sessions)
 
 
 @pytest.mark.parametrize("storage", ["redis://user:hidden@127.0.0.1:1/0", "memcached://127.0.0.1:1"])
-def test_check_fails_where_the_storage_of_the_limit_cannot_be_reached(flask, storage):
+def test_check_fails_if_the_limit_storage_does_not_respond(flask, storage):
     environ = {"CORE_API_AUTH_JWT_SECRET": SECRET, "CORE_API_AUTH_LIMIT_STORAGE": storage}
     done = flask("check", "--json", **environ)
     assert done.returncode == 1
@@ -250,7 +234,7 @@ def test_check_fails_where_the_storage_of_the_limit_cannot_be_reached(flask, sto
     assert flask("check", CORE_API_AUTH_LOGIN_LIMIT="none", **environ).returncode == 0
 
 
-def test_check_warns_where_jwt_required_asks_for_no_session(flask, tmp_path):
+def test_check_warns_if_jwt_required_does_not_check_sessions(flask, sqlite_url):
     own = APP.replace(
         "app.register_blueprint",
         "from flask_jwt_extended import JWTManager\n"
@@ -258,7 +242,7 @@ def test_check_warns_where_jwt_required_asks_for_no_session(flask, tmp_path):
         "JWTManager(app)\n"
         "app.register_blueprint",
     )
-    sessions = {"CORE_API_AUTH_SESSIONS": f"sqlite:///{tmp_path}/sessions.db"}
+    sessions = {"CORE_API_AUTH_SESSIONS": sqlite_url}
     for app, environ, warned in ((own, sessions, True), (own, {}, False), (APP, sessions, False)):
         done = flask("check", "--json", app=app, CORE_API_AUTH_JWT_SECRET=SECRET, **environ)
         warnings = json.loads(done.stdout)["warnings"]
@@ -266,7 +250,7 @@ def test_check_warns_where_jwt_required_asks_for_no_session(flask, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["scrypt", "argon2"])
-def test_hash_password_asks_twice_and_makes_a_hash_that_can_be_used(flask, method):
+def test_hash_password_asks_twice_and_prints_a_usable_hash(flask, method):
     done = flask("hash-password", "--method", method, stdin="correct-horse\ncorrect-horse\n")
     assert done.returncode == 0, done.stderr
     hashed = done.stdout.splitlines()[-1].rpartition(" ")[2]
@@ -281,17 +265,17 @@ def test_hash_password_asks_twice_and_makes_a_hash_that_can_be_used(flask, metho
     assert flask("check", **environ).returncode == 0
 
 
-def test_hash_password_refuses_two_that_differ(flask):
+def test_hash_password_rejects_two_different_passwords(flask):
     assert flask("hash-password", stdin="one\ntwo\n").returncode == 1
 
 
-def test_generate_secret_makes_another_one_each_time(flask):
+def test_generate_secret_prints_a_new_secret_each_time(flask):
     one, two = (flask("generate-secret").stdout.strip() for _ in range(2))
     assert one != two
     assert flask("check", CORE_API_AUTH_JWT_SECRET=one).returncode == 0
 
 
-def test_token_is_made_in_debug_mode_or_by_force_only(flask):
+def test_token_needs_debug_mode_or_force(flask):
     done = flask("token", "alice", CORE_API_AUTH_JWT_SECRET=SECRET)
     assert done.returncode == 1
     assert "--force" in done.stderr
@@ -305,7 +289,7 @@ def test_token_is_made_in_debug_mode_or_by_force_only(flask):
 
 
 @pytest.mark.parametrize("arguments", [("",), ("alice", "--scope", "two words")])
-def test_token_that_cannot_be_made_is_an_error_in_words(flask, arguments):
+def test_token_with_invalid_arguments_is_an_error_in_words(flask, arguments):
     done = flask("token", *arguments, debug=True, CORE_API_AUTH_JWT_SECRET=SECRET)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -319,10 +303,10 @@ def test_token_of_an_app_that_cannot_load_is_an_error_in_words(flask):
     assert "Traceback" not in done.stderr
 
 
-def test_sessions_are_listed_and_revoked(flask, tmp_path):
+def test_sessions_are_listed_and_revoked(flask, sqlite_url):
     environ = {
         "CORE_API_AUTH_JWT_SECRET": SECRET,
-        "CORE_API_AUTH_SESSIONS": f"sqlite:///{tmp_path}/sessions.db",
+        "CORE_API_AUTH_SESSIONS": sqlite_url,
     }
     for _ in range(2):
         assert flask("token", "alice", debug=True, **environ).returncode == 0
@@ -336,14 +320,14 @@ def test_sessions_are_listed_and_revoked(flask, tmp_path):
     assert json.loads(flask("sessions", "revoke", "alice", "--json", **environ).stdout) == {"ended": 0}
 
 
-def test_sessions_of_an_app_without_them_are_an_error_in_words(flask):
+def test_sessions_command_without_sessions_is_an_error_in_words(flask):
     done = flask("sessions", "revoke", "alice", CORE_API_AUTH_JWT_SECRET=SECRET)
     assert done.returncode == 1
     assert "API_AUTH_SESSIONS" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_sessions_of_a_store_that_is_down_are_an_error_in_words(flask):
+def test_sessions_command_with_a_store_that_is_down_is_an_error_in_words(flask):
     environ = {"CORE_API_AUTH_JWT_SECRET": SECRET, "CORE_API_AUTH_SESSIONS": "redis://127.0.0.1:1/0"}
     done = flask("sessions", "list", "alice", **environ)
     assert done.returncode == 1
@@ -351,7 +335,7 @@ def test_sessions_of_a_store_that_is_down_are_an_error_in_words(flask):
     assert "Traceback" not in done.stderr
 
 
-def test_commands_are_light_to_import():
+def test_commands_import_nothing_slow():
     code = (
         "import sys, flask.cli; before = set(sys.modules); import flask_core_auth.cli;"
         "print([n for n in set(sys.modules) - before if n.split('.')[0] in"
@@ -365,3 +349,44 @@ def test_commands_are_light_to_import():
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+# In this process
+
+
+def run(app: Flask, *arguments: str) -> t.Any:
+    return CliRunner().invoke(core_auth, arguments, obj=ScriptInfo(create_app=lambda: app))
+
+
+def test_commands_print_text_or_json(make_app, sqlite_url):
+    app = make_app(API_AUTH_SESSIONS=sqlite_url)
+    assert run(app, "check").exit_code == 0
+    assert run(app, "check", "--json").output.startswith("{")
+    assert "--force" in run(app, "token", "alice").output
+    assert run(app, "token", "alice", "--force").output.startswith("access_token: ")
+    assert run(app, "token", "alice", "--force", "--json").output.startswith("{")
+    assert len(run(app, "sessions", "list", "alice").output.splitlines()) == 2
+    assert run(app, "sessions", "list", "alice", "--json").output.startswith("[")
+    assert run(app, "sessions", "revoke", "alice").output == "Ended: 2\n"
+    assert len(run(app, "generate-secret").output.strip()) == 64
+    assert run(app, "hash-password", "--password", "x", "--method", "argon2").output.startswith(
+        "$argon2id$"
+    )
+
+
+def test_errors_of_commands_are_in_words(make_app):
+    app = make_app()
+    for arguments in (
+        ("sessions", "list", "alice"),
+        ("token", "", "--force"),
+        ("token", "a", "--scope", "b c"),
+    ):
+        done = run(app, *arguments, *(["--force"] if "--scope" in arguments else []))
+        assert done.exit_code == 1
+        assert done.output.startswith("Error: ")
+    assert "No CoreAuth" in run(Flask(__name__), "sessions", "revoke", "alice").output
+    broken = ScriptInfo(create_app=lambda: make_app(API_AUTH_ENABLE="maybe"))
+    done = CliRunner().invoke(core_auth, ["token", "alice", "--force"], obj=broken)
+    assert "API_AUTH_ENABLE" in done.output
+    down = make_app(API_AUTH_SESSIONS="redis://127.0.0.1:1/0")
+    assert "The session store is down" in run(down, "sessions", "list", "alice").output

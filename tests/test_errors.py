@@ -1,4 +1,4 @@
-"""Who answers an error, and with what."""
+"""The response to an error, and the error handlers of the app."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from werkzeug.exceptions import Forbidden, HTTPException, NotFound, Unauthorized
 
 from flask_core_auth import AuthError, ConfigError, auth_required, errors
 
-from .forge import bearer, claims, forge
+from .apps import bearer
+from .forge import claims, forge
 
-#: A request for each status that is easy to have, and what answers it.
+#: A request for some statuses: method, path and options of the test client.
 REQUESTS = {
     400: ("POST", "/api/login", {}),
     401: ("GET", "/who", {}),
@@ -24,7 +25,7 @@ def send(app: Flask, status: int):
     return app.test_client().open(path, method=method, **more)
 
 
-def test_the_body_and_the_headers_to_the_byte(client):
+def test_body_and_headers_are_exact(client):
     response = client.get("/who")
     assert response.data == (
         b'{"code":401,"message":"Unauthorized","details":["Missing or invalid JWT token"]}\n'
@@ -36,7 +37,7 @@ def test_the_body_and_the_headers_to_the_byte(client):
     ]
 
 
-def test_an_invalid_and_an_expired_token_name_the_error(client):
+def test_invalid_and_expired_tokens_get_an_invalid_token_challenge(client):
     for token, detail in (
         (forge(claims(exp=1)), "Expired JWT token"),
         ("x", "Missing or invalid JWT token"),
@@ -48,7 +49,7 @@ def test_an_invalid_and_an_expired_token_name_the_error(client):
         ]
 
 
-def test_a_token_that_is_not_fresh_asks_for_a_login(client):
+def test_token_that_is_not_fresh_gets_a_challenge_for_a_login(client):
     response = client.get("/fresh", headers=bearer(forge(claims())))
     assert response.status_code == 401
     assert response.json["details"] == ["A fresh login is required"]
@@ -58,7 +59,7 @@ def test_a_token_that_is_not_fresh_asks_for_a_login(client):
     )
 
 
-def test_a_token_without_the_scope_is_told_which(client):
+def test_token_without_a_scope_gets_a_challenge_that_names_it(client):
     response = client.get("/scoped", headers=bearer(forge(claims(scope="view"))))
     assert response.status_code == 403
     assert response.json["details"] == ["The token lacks a scope that is required here: edit"]
@@ -68,7 +69,7 @@ def test_a_token_without_the_scope_is_told_which(client):
     )
 
 
-def test_the_realm_is_the_configured_one(make_app):
+def test_challenge_names_the_configured_realm(make_app):
     app = make_app(API_AUTH_REALM="datarhei-core")
     assert send(app, 401).headers["WWW-Authenticate"] == 'Bearer realm="datarhei-core"'
 
@@ -89,7 +90,7 @@ def test_message_is_the_phrase_of_the_status(app, status, phrase):
     assert response.json["message"] == phrase
 
 
-def test_a_head_request_has_the_headers_alone(client):
+def test_response_to_head_has_no_body(client):
     response = client.head("/who")
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == 'Bearer realm="flask-core-auth"'
@@ -98,15 +99,15 @@ def test_a_head_request_has_the_headers_alone(client):
 
 @pytest.mark.parametrize("status", REQUESTS)
 @pytest.mark.parametrize("kind", [AuthError, HTTPException, Exception, "the status"])
-def test_the_app_s_own_handler_takes_over(make_app, status, kind):
+def test_error_handler_of_the_app_takes_precedence(make_app, status, kind):
     taken = []
 
-    def answer(error):
+    def handle(error):
         taken.append(error)
         return {"from": "the app", "detail": error.description}, 499
 
     def host(app):
-        app.register_error_handler(status if kind == "the status" else kind, answer)
+        app.register_error_handler(status if kind == "the status" else kind, handle)
 
     response = send(make_app(host=host), status)
     assert response.status_code == 499
@@ -115,14 +116,14 @@ def test_the_app_s_own_handler_takes_over(make_app, status, kind):
     assert taken[0].details == (response.json["detail"],)
 
 
-def test_a_handler_that_is_registered_later_takes_over_too(app):
+def test_error_handler_registered_later_takes_precedence(app):
     app.register_error_handler(401, lambda error: ("mine", 401, error.headers()))
     response = send(app, 401)
     assert response.text == "mine"
     assert response.headers["WWW-Authenticate"] == 'Bearer realm="flask-core-auth"'
 
 
-def test_the_more_particular_handler_wins(make_app):
+def test_most_specific_error_handler_is_called(make_app):
     def host(app):
         app.register_error_handler(Exception, lambda error: "everything")
         app.register_error_handler(HTTPException, lambda error: "http")
@@ -133,7 +134,7 @@ def test_the_more_particular_handler_wins(make_app):
     assert send(app, 403).text == "http"
 
 
-def test_a_handler_of_the_view_s_blueprint_comes_before_the_app_s(make_app):
+def test_error_handler_of_the_views_blueprint_is_called_before_the_apps(make_app):
     app = make_app(host=lambda app: app.register_error_handler(401, lambda error: "app"))
     blueprint = Blueprint("mine", __name__)
     blueprint.register_error_handler(401, lambda error: "blueprint")
@@ -143,13 +144,13 @@ def test_a_handler_of_the_view_s_blueprint_comes_before_the_app_s(make_app):
     assert app.test_client().get("/who").text == "app"
 
 
-def test_the_app_s_handler_for_another_status_does_not_take_over(make_app):
+def test_error_handler_for_another_status_is_not_called(make_app):
     app = make_app(host=lambda app: app.register_error_handler(404, lambda error: "mine"))
     assert send(app, 401).json["code"] == 401
     assert app.test_client().get("/nowhere").text == "mine"
 
 
-def test_the_app_s_own_abort_stays_the_app_s(app):
+def test_abort_by_the_app_is_left_to_the_app(app):
     app.add_url_rule("/abort", "abort", auth_required(lambda: abort(401)))
     response = app.test_client().get("/abort", headers=bearer(forge(claims())))
     assert response.status_code == 401
@@ -184,18 +185,18 @@ def test_retry_after_is_in_seconds():
         assert error.get_response().headers["Retry-After"] == "7"
 
 
-def test_several_details_stay_several():
+def test_several_details_are_listed():
     error = errors.BadRequestError("one", "two")
     assert error.get_response().json["details"] == ["one", "two"]
     assert error.description == "one; two"
 
 
-def test_several_scopes_are_told_in_order():
+def test_challenge_lists_scopes_in_order():
     error = errors.InsufficientScopeError({"b", "a"}, realm="r")
     assert error.get_response().headers["WWW-Authenticate"].endswith('scope="a b"')
 
 
-def test_a_config_error_lists_its_problems_a_line_each():
+def test_config_error_lists_each_problem_on_a_line():
     error = ConfigError([("KEY", "is wrong"), ("OTHER", "too")])
     assert str(error) == "flask-core-auth cannot use this configuration:\n  KEY: is wrong\n  OTHER: too"
     assert error.problems == (("KEY", "is wrong"), ("OTHER", "too"))

@@ -1,3 +1,5 @@
+"""Identities, their scopes, and ``current_identity``."""
+
 from __future__ import annotations
 
 import pytest
@@ -5,10 +7,11 @@ import pytest
 from flask_core_auth import Identity, auth_required, current_identity
 from flask_core_auth.identity import ANONYMOUS, intersect_scopes
 
-from .forge import bearer, claims, forge
+from .apps import bearer
+from .forge import claims, forge
 
 
-def test_what_an_identity_is():
+def test_identity_has_defaults_and_is_frozen():
     identity = Identity("x", scopes=["edit", "edit"])
     assert (identity.subject, identity.idp, identity.authenticated) == ("x", "host", True)
     assert identity.scopes == frozenset(("edit",))
@@ -19,23 +22,23 @@ def test_what_an_identity_is():
 
 
 @pytest.mark.parametrize("scopes", ["admin", ""])
-def test_a_text_is_no_collection_of_scopes(scopes):
+def test_string_is_rejected_as_scopes(scopes):
     with pytest.raises(TypeError, match="must be a collection of strings"):
         Identity("x", scopes=scopes)
 
 
 @pytest.mark.parametrize("scope", ["two words", "", '"', "\\", "ä", "a\n", "\0", 5, None])
-def test_what_is_no_scope_is_refused(scope):
+def test_invalid_scope_is_rejected(scope):
     with pytest.raises(ValueError, match="is no scope"):
         Identity("x", scopes=[scope])
 
 
 @pytest.mark.parametrize("scope", ["edit", "process:read", "https://api/x", "*", "!#[]~"])
-def test_what_is_a_scope(scope):
+def test_valid_scope_is_accepted(scope):
     assert Identity("x", scopes=[scope]).has_scopes([scope])
 
 
-def test_has_scopes():
+def test_has_scopes_requires_every_scope():
     identity = Identity("x", scopes=["edit", "view"])
     assert identity.has_scopes([])
     assert identity.has_scopes(["edit"])
@@ -59,13 +62,13 @@ def test_has_scopes():
         ("*", "", ""),
     ],
 )
-def test_narrow(granted, allowed, left):
+def test_intersection_of_scopes_respects_every_scope(granted, allowed, left):
     assert intersect_scopes(frozenset(granted.split()), frozenset(allowed.split())) == frozenset(
         left.split()
     )
 
 
-def test_current_identity_is_the_request_s(app):
+def test_current_identity_is_one_object_within_a_request(app):
     @app.get("/same")
     @auth_required
     def same():
@@ -79,7 +82,7 @@ def test_current_identity_is_the_request_s(app):
     assert app.test_client().get("/same", headers=bearer(forge(token))).json == token
 
 
-def test_current_identity_of_one_request_is_not_the_next_one_s(app):
+def test_current_identity_differs_between_requests(app):
     client = app.test_client()
     for subject in ("one", "two", "one"):
         headers = bearer(forge(claims(sub=subject)))
@@ -87,21 +90,21 @@ def test_current_identity_of_one_request_is_not_the_next_one_s(app):
     assert client.get("/optional").json["subject"] is None
 
 
-def test_current_identity_says_where_it_is_known(app):
+def test_current_identity_outside_a_protected_view_is_an_error(app):
     app.testing = True
-    app.add_url_rule("/unguarded", "unguarded", lambda: current_identity.subject)
+    app.add_url_rule("/unprotected", "unprotected", lambda: current_identity.subject)
     with pytest.raises(RuntimeError, match="under @auth_required"):
-        app.test_client().get("/unguarded", headers=bearer(forge(claims())))
+        app.test_client().get("/unprotected", headers=bearer(forge(claims())))
     with app.app_context(), pytest.raises(RuntimeError, match="under @auth_required"):
         str(current_identity.subject)
     with pytest.raises(RuntimeError):
         str(current_identity.subject)
 
 
-def test_identity_of_one_request_is_not_seen_by_the_next_that_shares_its_context(app):
+def test_current_identity_does_not_leak_into_the_next_request_in_a_shared_context(app):
     app.add_url_rule("/nobody", "nobody", lambda: f"{current_identity.subject}")
     app.config["PROPAGATE_EXCEPTIONS"] = True
-    with app.app_context():  # by hand, as some set-ups do at import: g then outlives each request
+    with app.app_context():  # pushed by hand: g outlives each request
         client = app.test_client()
         assert client.get("/who", headers=bearer(forge(claims()))).status_code == 200
         with pytest.raises(RuntimeError, match="current_identity is known only"):

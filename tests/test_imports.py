@@ -1,4 +1,4 @@
-"""What importing costs: what is slow, or not everybody's, comes when it is first needed."""
+"""The cost of importing: slow and optional dependencies are imported when they are first needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def modules_after(code: str) -> set[str]:
     return set(run.stdout.split())
 
 
-def test_the_package_alone_needs_no_flask():
+def test_package_alone_imports_no_flask():
     found = modules_after("import flask_core_auth; flask_core_auth.__version__")
     assert "flask_core_auth" in found
     assert not found & {"flask", "werkzeug", "flask_jwt_extended", "jwt", "httpx2", "authlib", "joserfc"}
@@ -26,7 +26,7 @@ def test_the_package_alone_needs_no_flask():
 SLOW = {"httpx2", "httpcore2", "limits", "authlib", "sqlalchemy", "redis", "argon2", "pymemcache", "click"}
 
 
-def test_its_names_bring_nothing_slow():
+def test_public_names_import_nothing_slow():
     found = modules_after(
         "from flask_core_auth import (CoreAuth, auth_required, current_identity, Identity, load_env,"
         " AuthError, ConfigError, auth_exempt)"
@@ -35,7 +35,7 @@ def test_its_names_bring_nothing_slow():
     assert not found & (SLOW - {"click"})
 
 
-def test_a_registration_without_tenants_brings_nothing_slow_either():
+def test_registration_without_tenants_imports_nothing_slow():
     found = modules_after(
         "from flask import Flask\n"
         "from flask_core_auth import CoreAuth\n"
@@ -47,7 +47,7 @@ def test_a_registration_without_tenants_brings_nothing_slow_either():
     assert not found & (SLOW - {"click"})
 
 
-def test_every_public_name_is_there_and_listed():
+def test_every_public_name_exists_and_is_listed():
     for name in flask_core_auth.__all__:
         assert getattr(flask_core_auth, name) is not None
     assert set(flask_core_auth.__all__) <= set(dir(flask_core_auth))
@@ -63,7 +63,7 @@ def test_every_public_name_is_there_and_listed():
     }
 
 
-def test_another_name_is_not_there():
+def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         flask_core_auth.Nothing  # noqa: B018
     with pytest.raises(ImportError):

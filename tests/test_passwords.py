@@ -1,3 +1,5 @@
+"""Stored passwords: plain text and hashes."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -5,17 +7,19 @@ import sys
 
 import pytest
 from argon2 import PasswordHasher
+from flask import Flask
 from werkzeug.security import generate_password_hash
 
 from flask_core_auth import ConfigError
 from flask_core_auth.passwords import StoredPassword
 
+from .apps import post_login
+
 PASSWORDS = ["correct horse", "pässwörd", "пароль 🐴", "$2b$", "scrypt", "a" * 1000, " "]
 
 
-def log_in(app, password: str) -> int:
-    credentials = {"username": "admin", "password": password}
-    return app.test_client().post("/api/login", json=credentials).status_code
+def login_status(app: Flask, password: str) -> int:
+    return post_login(app, password=password).status_code
 
 
 @pytest.mark.parametrize("password", PASSWORDS)
@@ -30,25 +34,25 @@ def log_in(app, password: str) -> int:
     ],
     ids=["plain", "scrypt", "pbkdf2", "pbkdf2-sha512", "argon2"],
 )
-def test_a_password_serves_however_it_is_kept(make_app, store, password):
+def test_password_logs_in_however_it_is_stored(make_app, store, password):
     app = make_app(API_AUTH_PASSWORD=store(password))
-    assert log_in(app, password) == 200
-    assert log_in(app, password + "x") == 403
-    assert log_in(app, store(password) + " ") == 403
+    assert login_status(app, password) == 200
+    assert login_status(app, password + "x") == 403
+    assert login_status(app, store(password) + " ") == 403
 
 
-def test_a_hash_is_no_password(make_app):
+def test_stored_hash_does_not_log_in(make_app):
     stored = generate_password_hash("correct horse", "pbkdf2:sha256:10")
-    assert log_in(make_app(API_AUTH_PASSWORD=stored), stored) == 403
+    assert login_status(make_app(API_AUTH_PASSWORD=stored), stored) == 403
 
 
 @pytest.mark.parametrize("method", ["scrypt", "pbkdf2"])
-def test_what_werkzeug_makes_by_default_is_accepted(make_app, method):
-    assert log_in(make_app(API_AUTH_PASSWORD=generate_password_hash("x", method)), "x") == 200
+def test_default_hashes_of_werkzeug_are_accepted(make_app, method):
+    assert login_status(make_app(API_AUTH_PASSWORD=generate_password_hash("x", method)), "x") == 200
 
 
-def test_what_argon2_makes_by_default_is_accepted(make_app):
-    assert log_in(make_app(API_AUTH_PASSWORD=PasswordHasher().hash("x")), "x") == 200
+def test_default_hash_of_argon2_is_accepted(make_app):
+    assert login_status(make_app(API_AUTH_PASSWORD=PasswordHasher().hash("x")), "x") == 200
 
 
 UNUSABLE = [
@@ -65,7 +69,7 @@ UNUSABLE = [
     "scrypt:0:8:1$salt$ab",
     "scrypt:-2:8:1$salt$ab",
     "scrypt:1:8:1$salt$ab",
-    "scrypt:2:8:1$salt$ab",  # OpenSSL wants more memory than Werkzeug gives it
+    "scrypt:2:8:1$salt$ab",  # needs more memory than Werkzeug allows OpenSSL
     "scrypt:65536:1:1$salt$ab",  # RFC 7914, 6: N is less than 2^(128 r / 8)
     "scrypt:1024:0:1$salt$ab",
     "scrypt:1024:8:0$salt$ab",
@@ -94,7 +98,7 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize("stored", UNUSABLE)
-def test_an_unusable_hash_is_a_config_error_and_is_not_shown(make_app, stored):
+def test_malformed_hash_is_a_config_error_that_does_not_show_it(make_app, stored):
     for config in (
         {"API_AUTH_PASSWORD": stored},
         {"API_AUTH_USERS": {"bob": {"password": stored}}},
@@ -104,17 +108,17 @@ def test_an_unusable_hash_is_a_config_error_and_is_not_shown(make_app, stored):
         [(key, problem)] = caught.value.problems
         assert key in config
         assert "hash" in problem
-        # Its first part may be, and the prefixes are in the text.
+        # The prefix may be shown, the salt and the hash may not.
         assert "$salt" not in problem
         assert "c2FsdHNhbHQ" not in problem
 
 
-def test_an_argon2_hash_with_a_broken_tail_lets_nobody_in(make_app):
+def test_argon2_hash_with_a_broken_tail_rejects_every_password(make_app):
     app = make_app(API_AUTH_PASSWORD="$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$!!!")
-    assert log_in(app, "x") == 403
+    assert login_status(app, "x") == 403
 
 
-def test_argon2_needs_its_extra(make_app, monkeypatch):
+def test_argon2_hash_without_the_extra_is_a_config_error(make_app, monkeypatch):
     stored = PasswordHasher(time_cost=1, memory_cost=64).hash("x")
     found = importlib.util.find_spec
     monkeypatch.setattr(
@@ -123,16 +127,16 @@ def test_argon2_needs_its_extra(make_app, monkeypatch):
     monkeypatch.setitem(sys.modules, "argon2", None)
     with pytest.raises(ConfigError, match=r"API_AUTH_PASSWORD: .*pip install 'flask-core-auth\[argon2\]'"):
         make_app(API_AUTH_PASSWORD=stored)
-    assert log_in(make_app(API_AUTH_PASSWORD="x"), "x") == 200
+    assert login_status(make_app(API_AUTH_PASSWORD="x"), "x") == 200
 
 
-def test_a_stored_password_is_not_shown():
+def test_repr_does_not_show_a_stored_password():
     assert "horse" not in repr(StoredPassword.parse("correct horse"))
     stored = generate_password_hash("x", "pbkdf2:sha256:10")
     assert stored.rpartition("$")[2] not in repr(StoredPassword.parse(stored))
 
 
-def test_passwords_of_one_method_cost_the_same():
+def test_method_of_a_stored_password_includes_its_costs():
     def method(text):
         return StoredPassword.parse(text).method
 

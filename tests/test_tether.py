@@ -1,4 +1,4 @@
-"""What the test run starts ends with it."""
+"""Processes that the test run starts end with it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from .tether import tethered
 
-#: Starts a process that sleeps, tells its ID, and waits.
+#: Starts a process that sleeps, prints its ID, and waits.
 RUN = """
 import subprocess, sys
 from tests.tether import tethered
@@ -23,14 +23,14 @@ child.wait()
 """
 
 
-def test_command_is_run_as_it_is(tmp_path: Path) -> None:
+def test_tethered_command_runs_unchanged(tmp_path: Path) -> None:
     command = ["sh", "-c", 'printf %s "$0 $1 $X"; exit 3', "a b", "*"]
     done = subprocess.run(tethered(*command), env={**os.environ, "X": "y"}, capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("a b * y", 3)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the tether is Linux's")
-def test_process_ends_with_the_run_that_started_it_and_is_killed() -> None:
+def test_tethered_process_ends_when_its_test_run_is_killed() -> None:
     with subprocess.Popen(
         tethered(sys.executable, "-c", RUN), stdout=subprocess.PIPE, cwd=Path(__file__).parents[1]
     ) as run:
@@ -38,6 +38,6 @@ def test_process_ends_with_the_run_that_started_it_and_is_killed() -> None:
         lines = {run.stdout.readline().strip() for _ in range(2)}
         assert b"up" in lines
         run.kill()
-        # The child has the pipe open, too: it ends when both have ended.
-        assert select.select([run.stdout], [], [], 60)[0]
+        # The child has the pipe open, too: the pipe ends when both processes have ended.
+        assert select.select([run.stdout], [], [], 600)[0]
         assert run.stdout.read() == b""

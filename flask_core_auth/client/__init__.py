@@ -1,5 +1,4 @@
-"""The Python client of a datarhei Core, or of an app with flask-core-auth, for httpx2. It needs no
-Flask."""
+"""The Python client of a datarhei Core, or of an app with flask-core-auth. It needs no Flask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The login as an :class:`httpx2.Auth`: adds the access token to a client's requests, and refreshes it."""
+"""The login as an :class:`httpx2.Auth`: adds an access token to requests, and gets new tokens in time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .tokens import ActiveTokens, is_bearer
 
 
 class CoreTokenAuth(httpx2.Auth):
-    """Authenticates the requests of an httpx2 client at a server with the login of the datarhei Core API.
+    """Authenticates requests of an httpx2 client to a server with the login of the datarhei Core API.
 
     .. code-block:: python
 
@@ -33,31 +33,31 @@ class CoreTokenAuth(httpx2.Auth):
         client.get("/api/v3/process")
 
     The first request logs in. The access token is refreshed shortly before it expires, and once after a
-    401. If the refresh token is no longer accepted, the credentials log in again. After that, the caller
-    gets the server's response, even if it is a 401: a route may require more than a valid token. The caller
-    also gets the 401 if there is neither a refresh token nor a credential.
+    401. If the server no longer accepts the refresh token, the object logs in again. A second 401 is
+    returned to the caller: the route asks for more than a valid token. With neither a refresh token nor
+    credentials, the first 401 is returned to the caller.
 
     Only requests to the origin of ``base_url`` are authenticated (scheme, host and port; RFC 9110, 4.3.1).
     Requests to other origins are sent unchanged.
 
-    One object can serve many threads, or many tasks of an event loop. One refresh runs at a time, and all
-    that wait for it share its result. Sync and async clients, and several loops, can also share an object,
-    but each refreshes without waiting for the others.
+    Threads, or tasks of an event loop, can share one object. One refresh or login runs at a time, and all
+    requests that wait for it share its result or its error. Sync and async clients, or several event
+    loops, can share an object too, but do not wait for each other.
 
-    :param base_url: the address of the server, with the path that it is served under, if any.
+    :param base_url: the address of the server, with the server's path prefix, if any.
     :param username: the user to log in, with ``password``.
     :param auth0_token: an Auth0 access token to log in with instead, or a function that returns a current
-        token. The function is called for each login and must not use the client that it serves.
+        token. The function is called for each login and must not use the client that it belongs to.
     :param access_token: an access token of an earlier run, see :meth:`tokens`.
     :param refresh_token: a refresh token of an earlier run.
     :param prefix: the path of the server's login API.
-    :param timeout: of logins and refreshes, in seconds, or httpx2's own type. A Core answers a wrong
-        password after 5 seconds, so it should be longer.
-    :param headers: headers of logins and refreshes; other requests have the headers of their client.
-    :param on_tokens: called with each new pair, in order, during the request that got it. If it raises, the
-        request raises the same exception; the tokens are used all the same.
-    :raises ValueError: if there is neither a credential nor a token, or a parameter is invalid.
-    :raises TypeError: if a function is a coroutine function; an async client needs plain functions, too.
+    :param timeout: of logins and refreshes, in seconds, or an :class:`httpx2.Timeout`. It should be longer
+        than the 5 seconds after which a Core rejects a wrong password.
+    :param headers: sent with logins and refreshes. The client sets the headers of other requests.
+    :param on_tokens: called with each new pair, in order. An error in the function is raised by the request
+        that got the pair; the new tokens are used all the same.
+    :raises ValueError: if there are neither credentials nor tokens, or an argument is invalid.
+    :raises TypeError: if a function is a coroutine function: pass plain functions, also to an async client.
     """
 
     def __init__(
@@ -77,13 +77,16 @@ class CoreTokenAuth(httpx2.Auth):
         url = _checked_url(base_url)
         for function in (auth0_token, on_tokens):
             if inspect.iscoroutinefunction(function):
-                raise TypeError(f"{function.__qualname__} is a coroutine function; a plain one is needed")
+                raise TypeError(f"{function.__qualname__} is a coroutine function: pass a plain function")
         for name, token in (("access_token", access_token), ("refresh_token", refresh_token)):
             if token and not is_bearer(token):
-                raise ValueError(f"{name} is no bearer token (is there a space or a line break in it?)")
+                raise ValueError(f"{name} is not a bearer token: pass it without spaces and line breaks")
         credentials = Credentials(username, password, auth0_token)
         if not (credentials or access_token or refresh_token):
-            raise ValueError("Give username and password, or auth0_token, or tokens of an earlier run")
+            raise ValueError(
+                "There is nothing to authenticate with: pass username and password, or auth0_token, or"
+                " tokens of an earlier run"
+            )
 
         self._origin = url.origin
         self._exchange = TokenExchange(
@@ -92,135 +95,137 @@ class CoreTokenAuth(httpx2.Auth):
         self._tokens = ActiveTokens.resumed(
             access_token or "", refresh_token or "", now=time.monotonic(), wall=time.time()
         )
-        self._renewable = bool(credentials or refresh_token)
+        self._can_obtain = bool(credentials or refresh_token)
         self._failure: Exception | None = None
         self._thread_lock = threading.Lock()
-        # An anyio lock belongs to the loop that it was first used in.
+        # An anyio lock works only in the event loop of its first use.
         self._task_locks: weakref.WeakKeyDictionary[object, anyio.Lock] = weakref.WeakKeyDictionary()
         self._on_tokens = on_tokens
         self._unannounced: deque[TokenPair] = deque()
         self._announcing = threading.Lock()
 
     def tokens(self) -> TokenPair:
-        """Return the tokens in use, to be stored for a later client. A missing token is empty."""
+        """Return the current tokens, to store them for a later run. A missing token is an empty string."""
         return TokenPair(self._tokens.access_token, self._tokens.refresh_token)
 
     @property
-    def spent(self) -> bool:
-        """Whether neither token can be used any longer, as far as the clock can tell, so new ones are
-        needed."""
-        return self._renewable and self._tokens.spent(time.monotonic(), time.time())
+    def needs_tokens(self) -> bool:
+        """Whether the client can get new tokens and, by its clock, both tokens are missing or expired."""
+        return self._can_obtain and self._tokens.expired(time.monotonic(), time.time())
 
     def sync_auth_flow(self, request: httpx2.Request) -> t.Generator[httpx2.Request, httpx2.Response, None]:
-        if not self._is_same_origin(request.url):
+        if not self._is_own_origin(request.url):
             yield request
             return
         tokens, rejected = self._tokens, False
         while True:
             if rejected or tokens.due(time.monotonic()):
-                yield from self.sync_renewal_flow(tokens)
+                yield from self.sync_token_flow(tokens)
                 tokens = self._tokens
-            response = yield _signed(_replayable(request) if rejected else request, tokens)
+            response = yield _authenticated(_repeatable(request) if rejected else request, tokens)
             if rejected or not self._is_rejected(response, tokens):
                 return
-            # A response that is read returns its connection to the pool; the refresh may need it.
+            # Reading returns the connection to the pool: the refresh needs it if the pool has no other.
             response.read()
-            # Only the rejected request is repeated: after a redirect, the requests before it may have had
-            # an effect.
+            # After redirects, only the rejected request is sent again: earlier ones may have had effects.
             request, rejected = response.request, True
 
     async def async_auth_flow(
         self, request: httpx2.Request
     ) -> t.AsyncGenerator[httpx2.Request, httpx2.Response]:
-        if not self._is_same_origin(request.url):
+        if not self._is_own_origin(request.url):
             yield request
             return
         tokens, rejected = self._tokens, False
         while True:
             if rejected or tokens.due(time.monotonic()):
-                async with aclosing(self.async_renewal_flow(tokens)) as renewal:
+                async with aclosing(self.async_token_flow(tokens)) as flow:
                     with suppress(StopAsyncIteration):
-                        token_request = await anext(renewal)
+                        token_request = await anext(flow)
                         while True:
-                            token_request = await renewal.asend((yield token_request))
+                            token_request = await flow.asend((yield token_request))
                 tokens = self._tokens
-            response = yield _signed(_replayable(request) if rejected else request, tokens)
+            response = yield _authenticated(_repeatable(request) if rejected else request, tokens)
             if rejected or not self._is_rejected(response, tokens):
                 return
             await response.aread()
             request, rejected = response.request, True
 
-    def sync_renewal_flow(
+    def sync_token_flow(
         self, tokens: ActiveTokens | None = None
     ) -> t.Generator[httpx2.Request, httpx2.Response, None]:
-        """Replace ``tokens``, by default the tokens in use. If another thread replaces them, share its
-        result.
+        """Replace ``tokens``, or else the current tokens, by a refresh or a login.
 
-        Yields requests, as an auth flow does. The caller must not follow their redirects.
+        If another thread is already doing that, wait for it and share its result or its error.
+
+        The flow yields requests like an auth flow. Do not follow redirects of these requests.
         """
         tokens = tokens or self._tokens
         failure = self._failure
         with self._thread_lock:
-            if self._is_needed(tokens, failure):
-                renewal = self._exchange.renew(tokens)
+            if self._is_still_needed(tokens, failure):
+                flow = self._exchange.obtain(tokens)
                 try:
-                    request = next(renewal)
+                    request = next(flow)
                     while True:
                         response = yield request
                         response.read()
-                        request = renewal.send(response)
+                        request = flow.send(response)
                 except StopIteration as done:
                     self._adopt(done.value)
                 except GeneratorExit:
-                    self._fail(_no_answer(request))
+                    self._record_failure(_no_response(request))
                     raise
-                except Exception as error:  # all that wait share the failure
-                    self._fail(error)
+                except Exception as error:  # the waiting threads share errors of any type
+                    self._record_failure(error)
                     raise
         self._announce()
 
-    async def async_renewal_flow(
+    async def async_token_flow(
         self, tokens: ActiveTokens | None = None
     ) -> t.AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """Obtain new tokens, as :meth:`sync_renewal_flow` does, for the tasks of an event loop."""
+        """Do the same as :meth:`sync_token_flow` for the tasks of an event loop."""
         tokens = tokens or self._tokens
         failure = self._failure
         async with self._task_lock():
-            if self._is_needed(tokens, failure):
-                renewal = self._exchange.renew(tokens)
+            if self._is_still_needed(tokens, failure):
+                flow = self._exchange.obtain(tokens)
                 try:
-                    request = next(renewal)
+                    request = next(flow)
                     while True:
                         response = yield request
                         await response.aread()
-                        request = renewal.send(response)
+                        request = flow.send(response)
                 except StopIteration as done:
                     self._adopt(done.value)
                 except GeneratorExit:
-                    # A cancelled task fails for a reason of its own: the next waiting task tries again.
+                    # A cancelled task says nothing about the server: the next waiting task tries again.
                     if not _is_cancelled():
-                        self._fail(_no_answer(request))
+                        self._record_failure(_no_response(request))
                     raise
-                except Exception as error:  # all that wait share the failure
-                    self._fail(error)
+                except Exception as error:  # the waiting tasks share errors of any type
+                    self._record_failure(error)
                     raise
         self._announce()
 
-    def _is_same_origin(self, url: httpx2.URL) -> bool:
+    def _is_own_origin(self, url: httpx2.URL) -> bool:
         return url.is_absolute_url and url.origin == self._origin
 
     def _is_rejected(self, response: httpx2.Response, tokens: ActiveTokens) -> bool:
-        # After redirects, the response may come from another origin, or belong to a request without the
-        # token.
+        # After redirects, the response may be from another origin, or the request may have lost its token.
         request = response.request
         return (
             response.status_code == 401
-            and self._renewable
-            and self._is_same_origin(request.url)
+            and self._can_obtain
+            and self._is_own_origin(request.url)
             and request.headers.get("Authorization") == f"Bearer {tokens.access_token}"
         )
 
-    def _is_needed(self, tokens: ActiveTokens, failure: Exception | None) -> bool:
+    def _is_still_needed(self, tokens: ActiveTokens, failure: Exception | None) -> bool:
+        """Return ``False`` if another thread or task replaced ``tokens``. If that failed, raise the error.
+
+        :param failure: the last error before the wait; only a later error is shared.
+        """
         if self._tokens is not tokens:
             return False
         latest = self._failure
@@ -234,14 +239,18 @@ class CoreTokenAuth(httpx2.Auth):
         if self._on_tokens:
             self._unannounced.append(self.tokens())
 
-    def _fail(self, error: Exception) -> None:
-        # A copy: the traceback of the original would keep all its frames alive.
-        known = isinstance(error, CoreClientError | httpx2.RequestError)
-        self._failure = copy.copy(error) if known else CoreClientError("The token could not be renewed")
+    def _record_failure(self, error: Exception) -> None:
+        # A copy, because the traceback of the original would keep all its frames alive.
+        if isinstance(error, CoreClientError | httpx2.RequestError):
+            self._failure = copy.copy(error)
+        else:
+            self._failure = CoreClientError(
+                "Another thread or task failed to get new tokens: see the error that it raised"
+            )
 
     def _announce(self) -> None:
-        # Outside the lock, so that the callback may use the client. One pair at a time, so that they arrive
-        # in order: a thread that comes during a callback leaves its pair in the queue.
+        # Without the token lock, so that the callback may use the client. One pair at a time, so that pairs
+        # arrive in order: a thread that finds another one announcing leaves its pair in the queue.
         while self._on_tokens and self._unannounced and self._announcing.acquire(blocking=False):
             try:
                 if self._unannounced:
@@ -259,23 +268,23 @@ def _checked_url(base_url: httpx2.URL | str) -> httpx2.URL:
     if url.scheme not in ("http", "https") or not url.host:
         raise ValueError("base_url must be an absolute http or https URL")
     if url.userinfo:
-        raise ValueError("base_url must not hold credentials: give them as username and password")
+        raise ValueError("base_url must not contain credentials: pass username and password")
     if url.query or url.fragment:
         raise ValueError("base_url must have neither a query nor a fragment")
     return url
 
 
-def _signed(request: httpx2.Request, tokens: ActiveTokens) -> httpx2.Request:
+def _authenticated(request: httpx2.Request, tokens: ActiveTokens) -> httpx2.Request:
     request.headers["Authorization"] = f"Bearer {tokens.access_token}"
     return request
 
 
-def _replayable(request: httpx2.Request) -> httpx2.Request:
+def _repeatable(request: httpx2.Request) -> httpx2.Request:
     if not isinstance(request.stream, httpx2.ByteStream):
         raise CoreClientError(
-            f"{request.method} {request.url.path} was answered with 401. The token has been renewed, but"
-            " the request was not sent again: its body is a stream, which may be read only once."
-            " Send it again with a new one",
+            f"{request.method} {request.url.path} was answered with 401. The client has a new token, but"
+            " the request was not sent again: its body is a stream, which can be read only once. Send the"
+            " request again with a new body",
             status=401,
         )
     return request
@@ -284,7 +293,7 @@ def _replayable(request: httpx2.Request) -> httpx2.Request:
 def _is_cancelled() -> bool:
     if anyio.get_current_task().has_pending_cancellation():
         return True
-    # Once asyncio has delivered a cancellation, it is no longer pending.
+    # asyncio no longer reports a cancellation as pending once it has been delivered.
     try:
         task = asyncio.current_task()
     except RuntimeError:
@@ -292,6 +301,6 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _no_answer(request: httpx2.Request) -> httpx2.TransportError:
-    # The client closes a flow when sending failed, without the reason.
-    return httpx2.TransportError("The request that renews the token got no answer", request=request)
+def _no_response(request: httpx2.Request) -> httpx2.TransportError:
+    # The client tells a flow that sending failed, but not why.
+    return httpx2.TransportError("The request for new tokens got no response", request=request)

@@ -1,4 +1,4 @@
-"""The httpx2 clients of a server with the login of the datarhei Core API."""
+"""The sync and the async client: httpx2 clients that log in to one server."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from .options import AsyncClientOptions, ClientOptions, ConnectOptions
 
 
 class CoreClient(httpx2.Client):
-    """An httpx2 client of a server with the login of the datarhei Core API.
+    """An httpx2 client for a server with the login of the datarhei Core API.
 
     .. code-block:: python
 
         with CoreClient("https://core.example.com", username="admin", password="...") as client:
             client.get("/api/v3/process").raise_for_status()
 
-    The constructor logs in. With tokens of an earlier run, it sends nothing while one of them is valid.
-    After that, the tokens are refreshed automatically; :class:`CoreTokenAuth` explains when, and describes
-    the parameters that are not explained here.
+    The constructor logs in. With tokens of an earlier run, it sends nothing unless they have expired.
+    Later, the client gets new tokens by itself. :class:`CoreTokenAuth` describes when it does so, and the
+    parameters that are not explained here.
 
     :param base_url: the address of the server. Relative URLs are resolved against it, and only its origin
         gets credentials.
-    :param timeout: of every request, in seconds, or httpx2's own type.
-    :param options: any other parameter of :class:`httpx2.Client`, except ``auth``.
+    :param timeout: of every request, in seconds, or an :class:`httpx2.Timeout`.
+    :param options: other parameters of :class:`httpx2.Client`, except ``auth``.
     :raises LoginError: if the server rejects the login.
     :raises RefreshError: if the tokens of an earlier run have expired, and the refresh fails.
     :raises httpx2.TransportError: if the server cannot be reached.
-    :raises ValueError: if there is neither a credential nor a token, or a parameter is invalid.
+    :raises ValueError: if there are neither credentials nor tokens, or an argument is invalid.
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class CoreClient(httpx2.Client):
             on_tokens=on_tokens,
         )
         super().__init__(base_url=base_url, auth=self._token_auth, timeout=timeout, **options)
-        # httpx2 cannot be entered after its first request, and the login is a request.
+        # httpx2 cannot be entered after the first request, and the login is a request.
         super().__enter__()
-        if self._token_auth.spent:
+        if self._token_auth.needs_tokens:
             try:
                 self.refresh()
             except BaseException:
@@ -72,21 +72,21 @@ class CoreClient(httpx2.Client):
                 raise
 
     def tokens(self) -> TokenPair:
-        """Return the tokens in use, to be stored for a later client. A missing token is empty."""
+        """Return the current tokens, to store them for a later run. A missing token is an empty string."""
         return self._token_auth.tokens()
 
     def refresh(self) -> TokenPair:
-        """Refresh the tokens now; log in again if the refresh token is no longer accepted.
+        """Get new tokens now: refresh, or log in if the server no longer accepts the refresh token.
 
-        If another thread does the same, this waits for its result.
+        If another thread is already doing that, wait for it and share its result or its error.
 
-        :raises RefreshError: if the server does not return a token for the refresh.
-        :raises LoginError: if a login was needed and failed.
+        :raises RefreshError: if the response to the refresh contains no token.
+        :raises LoginError: if a login was necessary and failed.
         """
-        with closing(self._token_auth.sync_renewal_flow()) as renewal, suppress(StopIteration):
-            request = next(renewal)
+        with closing(self._token_auth.sync_token_flow()) as flow, suppress(StopIteration):
+            request = next(flow)
             while True:
-                request = renewal.send(self.send(request, auth=None, follow_redirects=False))
+                request = flow.send(self.send(request, auth=None, follow_redirects=False))
         return self.tokens()
 
     def __enter__(self) -> t.Self:
@@ -96,9 +96,9 @@ class CoreClient(httpx2.Client):
 
 
 class AsyncCoreClient(httpx2.AsyncClient):
-    """The async form of :class:`CoreClient`.
+    """The async counterpart of :class:`CoreClient`.
 
-    A constructor cannot await, so ``async with`` or :meth:`connect` logs in:
+    A constructor cannot await. ``async with`` and :meth:`connect` log in instead:
 
     .. code-block:: python
 
@@ -139,39 +139,39 @@ class AsyncCoreClient(httpx2.AsyncClient):
 
     @classmethod
     async def connect(cls, base_url: httpx2.URL | str, **options: t.Unpack[ConnectOptions]) -> t.Self:
-        """Make a client with the parameters of the class, and log in.
+        """Make a client, with the parameters of the class, and log in.
 
-        Close it with ``aclose()``, or use it in ``async with``.
+        Close the client with ``aclose()``, or use it in ``async with``.
 
         :raises LoginError: and the other errors of :class:`CoreClient`.
         """
         return await cls(base_url, **options).__aenter__()
 
     def tokens(self) -> TokenPair:
-        """Return the tokens in use, to be stored for a later client. A missing token is empty."""
+        """Return the current tokens, to store them for a later run. A missing token is an empty string."""
         return self._token_auth.tokens()
 
     async def refresh(self) -> TokenPair:
-        """Refresh the tokens now; log in again if the refresh token is no longer accepted.
+        """Get new tokens now: refresh, or log in if the server no longer accepts the refresh token.
 
-        If another task does the same, this waits for its result.
+        If another task is already doing that, wait for it and share its result or its error.
 
-        :raises RefreshError: if the server does not return a token for the refresh.
-        :raises LoginError: if a login was needed and failed.
+        :raises RefreshError: if the response to the refresh contains no token.
+        :raises LoginError: if a login was necessary and failed.
         """
-        async with aclosing(self._token_auth.async_renewal_flow()) as renewal:
+        async with aclosing(self._token_auth.async_token_flow()) as flow:
             with suppress(StopAsyncIteration):
-                request = await anext(renewal)
+                request = await anext(flow)
                 while True:
                     response = await self.send(request, auth=None, follow_redirects=False)
-                    request = await renewal.asend(response)
+                    request = await flow.asend(response)
         return self.tokens()
 
     async def __aenter__(self) -> t.Self:
         if self._connected and not self.is_closed:
             return self
         await super().__aenter__()
-        if self._token_auth.spent:
+        if self._token_auth.needs_tokens:
             try:
                 await self.refresh()
             except BaseException:

@@ -1,4 +1,4 @@
-"""The credentials of a client."""
+"""The credentials that a client logs in with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Credentials:
     """A username and a password, or an Auth0 access token, or nothing.
 
     :param auth0_token: the token, or a function that returns a current token.
-    :raises ValueError: if the parameters cannot be combined.
+    :raises ValueError: if the arguments contradict each other, or the token cannot be sent in a header.
     """
 
     username: str | None = None
@@ -22,9 +22,9 @@ class Credentials:
 
     def __post_init__(self) -> None:
         if bool(self.username) != bool(self.password):
-            raise ValueError("username and password belong together")
+            raise ValueError("Pass both username and password, or neither")
         if self.username and self.auth0_token:
-            raise ValueError("Log in either with username and password or with auth0_token")
+            raise ValueError("Pass either username and password or auth0_token, not both")
         if isinstance(self.auth0_token, str) and self.auth0_token:
             _check_auth0_token(self.auth0_token)
 
@@ -32,9 +32,9 @@ class Credentials:
         return bool(self.username or self.auth0_token)
 
     def current_auth0_token(self) -> str | None:
-        """Return the Auth0 token to log in with; ``None`` for a login with a password.
+        """Return the Auth0 token to log in with, ``None`` to log in with a password or not at all.
 
-        :raises ValueError: if the function returned a value that is no token.
+        :raises ValueError: if the function returned a value that is not a bearer token.
         """
         if not callable(self.auth0_token):
             return self.auth0_token or None
@@ -45,4 +45,4 @@ class Credentials:
 
 def _check_auth0_token(token: object) -> None:
     if not is_bearer(token):
-        raise ValueError("auth0_token is no bearer token (is there a space or a line break in it?)")
+        raise ValueError("auth0_token is not a bearer token: pass it without spaces and line breaks")

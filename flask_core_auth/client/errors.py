@@ -4,14 +4,13 @@ from __future__ import annotations
 
 
 class CoreClientError(Exception):
-    """The client cannot continue with its tokens.
+    """The client cannot get new tokens, or cannot use them.
 
-    The message contains no password and no token.
+    The text of the error contains no password and no token.
 
-    :ivar status: the HTTP status of the server's response; ``None`` without a response.
-    :ivar details: the ``details`` in the body of the response.
-    :ivar retry_after: seconds after which the server asks for the next attempt; ``None`` if it
-        named no time.
+    :ivar status: the HTTP status of the response that caused the error, ``None`` if there was no response.
+    :ivar details: the ``details`` in the body of that response.
+    :ivar retry_after: seconds to wait before the next try, ``None`` if the server named no time.
     """
 
     def __init__(
@@ -29,8 +28,8 @@ class CoreClientError(Exception):
 
 
 class LoginError(CoreClientError):
-    """The server did not return tokens for a login."""
+    """The response to a login contained no tokens."""
 
 
 class RefreshError(CoreClientError):
-    """The server did not return a token for a refresh. The refresh token is kept, for a later attempt."""
+    """The response to a refresh contained no token. The client keeps its refresh token for the next try."""

@@ -14,19 +14,19 @@ from .credentials import Credentials
 from .errors import CoreClientError, LoginError, RefreshError
 from .tokens import ActiveTokens, is_bearer
 
-Renewal = t.Generator[httpx2.Request, httpx2.Response, ActiveTokens]
+TokenFlow = t.Generator[httpx2.Request, httpx2.Response, ActiveTokens]
 
 
 class TokenExchange:
-    """Exchanges a refresh token, or credentials, for tokens.
+    """Exchanges a refresh token, or credentials, for new tokens.
 
-    It sends nothing itself. Like the flows of :class:`httpx2.Auth`, :meth:`renew` yields requests and is
-    sent their responses, read to the end, so sync and async clients can use it.
+    The class sends nothing itself. Like the flows of :class:`httpx2.Auth`, :meth:`obtain` yields requests
+    and receives their responses, already read, so that it works with sync and async clients.
 
-    :param base_url: the address of the server; its path is put in front of ``prefix``.
+    :param base_url: the address of the server; a path in it is put in front of ``prefix``.
     :param prefix: the path of the server's login API.
-    :param headers: headers of each of these requests.
-    :param timeout: of each of these requests, in seconds, or httpx2's own type.
+    :param headers: sent with each login and refresh.
+    :param timeout: of each login and refresh, in seconds, or an :class:`httpx2.Timeout`.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class TokenExchange:
         self._headers.pop("Content-Type", None)
         self._timeout = httpx2.Timeout(timeout).as_dict()
 
-    def renew(self, tokens: ActiveTokens) -> Renewal:
-        """Refresh; log in if there is no refresh token or the server no longer accepts it.
+    def obtain(self, tokens: ActiveTokens) -> TokenFlow:
+        """Refresh. Log in instead if there is no refresh token or the server rejects it.
 
         :raises RefreshError: if the refresh fails for another reason, or there are no credentials.
         :raises LoginError: if the login fails.
@@ -63,28 +63,30 @@ class TokenExchange:
                 if error.status not in (401, 403) or not self._credentials:
                     raise
         if not self._credentials:
-            raise RefreshError("There is no refresh token, and nothing to log in with")
-        return (yield from self._login())
+            raise RefreshError(
+                "There is no refresh token, and nothing to log in with: pass refresh_token, username and"
+                " password, or auth0_token"
+            )
+        return (yield from self._log_in())
 
-    def _refresh(self, refresh_token: str) -> Renewal:
+    def _refresh(self, refresh_token: str) -> TokenFlow:
         request = self._request("GET", self._refresh_url, bearer=refresh_token)
-        answer = yield from _send(request, RefreshError, secret=refresh_token)
-        # A Core returns no refresh token, and the old one stays valid; with rotation, each response has the
-        # next.
-        new = answer.get("refresh_token")
-        return _received(answer, new if is_bearer(new) else refresh_token)
+        body = yield from _fetch(request, RefreshError, secret=refresh_token)
+        # A Core's refresh token stays valid; with rotation, each response contains the next refresh token.
+        new = body.get("refresh_token")
+        return _received(body, new if is_bearer(new) else refresh_token)
 
-    def _login(self) -> Renewal:
+    def _log_in(self) -> TokenFlow:
         auth0_token = self._credentials.current_auth0_token()
         if auth0_token:
             secret, request = auth0_token, self._request("POST", self._login_url, bearer=auth0_token)
         else:
             secret = self._credentials.password or ""
-            body = {"username": self._credentials.username, "password": secret}
-            request = self._request("POST", self._login_url, body=body)
-        answer = yield from _send(request, LoginError, secret=secret)
-        refresh_token = answer.get("refresh_token")
-        return _received(answer, refresh_token if is_bearer(refresh_token) else "")
+            credentials = {"username": self._credentials.username, "password": secret}
+            request = self._request("POST", self._login_url, body=credentials)
+        body = yield from _fetch(request, LoginError, secret=secret)
+        refresh_token = body.get("refresh_token")
+        return _received(body, refresh_token if is_bearer(refresh_token) else "")
 
     def _request(
         self,
@@ -101,11 +103,13 @@ class TokenExchange:
         return request
 
 
-class _SentOnce(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """A request body that is sent once.
+class _SingleUseBody(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """A request body that can be sent once.
 
-    When httpx2 follows a redirect that keeps the method (307, 308), it sends the body again, to another
-    origin, too. In an auth flow, only the body itself can prevent that.
+    If httpx2 follows a redirect that keeps the method (307, 308), it sends the body again, even to another
+    origin. An auth flow cannot prevent that; only the body can.
+
+    :param redirected: the error to raise when the body is sent a second time.
     """
 
     def __init__(self, body: bytes, redirected: CoreClientError) -> None:
@@ -126,64 +130,68 @@ class _SentOnce(httpx2.SyncByteStream, httpx2.AsyncByteStream):
         yield self._take()
 
 
-def _send(
-    request: httpx2.Request, failure: type[CoreClientError], *, secret: str
+def _fetch(
+    request: httpx2.Request, error: type[CoreClientError], *, secret: str
 ) -> t.Generator[httpx2.Request, httpx2.Response, dict[str, t.Any]]:
-    asked = f"{request.method} {request.url}"
-    request.stream = _SentOnce(request.content, failure(f"{asked} was redirected, which is not followed"))
+    """Yield ``request``, and return the JSON object of its response, which contains an access token.
+
+    :param error: raised if the response is a redirect or contains no access token.
+    :param secret: the credential in ``request``, replaced in the text of the error.
+    """
+    name = f"{request.method} {request.url}"
+    request.stream = _SingleUseBody(request.content, error(f"{name} was redirected, which is not followed"))
     response = yield request
 
     if response.request is not request or response.has_redirect_location:
         target = response.headers["Location"] if response.has_redirect_location else str(response.url)
-        raise failure(
-            f"{asked} was redirected to {_redacted(target, secret)}, which is not followed:"
+        raise error(
+            f"{name} was redirected to {_redacted(target, secret)}, which is not followed:"
             " if that is the server, make its address the base URL",
             status=response.status_code,
         )
-    answer = _json_object(response)
-    if response.is_success and is_bearer(answer.get("access_token")):
-        return answer
+    body = _json_object(response)
+    if response.is_success and is_bearer(body.get("access_token")):
+        return body
 
-    details = tuple(_redacted(detail, secret) for detail in _details(answer))
+    details = tuple(_redacted(detail, secret) for detail in _details(body))
     phrase = httpx2.codes.get_reason_phrase(response.status_code)
-    said = "; ".join(details) or ("no access token" if answer else "no JSON")
-    raise failure(
-        f"{asked} was answered with {response.status_code} {phrase}: {said}",
+    reason = "; ".join(details) or ("no access token" if body else "no JSON")
+    raise error(
+        f"{name} was answered with {response.status_code} {phrase}: {reason}",
         status=response.status_code,
         details=details,
         retry_after=_retry_after(response),
     )
 
 
-def _received(answer: dict[str, t.Any], refresh_token: str) -> ActiveTokens:
-    return ActiveTokens.received(answer["access_token"], refresh_token, now=time.monotonic())
+def _received(body: dict[str, t.Any], refresh_token: str) -> ActiveTokens:
+    return ActiveTokens.received(body["access_token"], refresh_token, now=time.monotonic())
 
 
 def _json_object(response: httpx2.Response) -> dict[str, t.Any]:
-    # The parser's exception contains the whole document, so it must not become the context of another
-    # exception.
+    # An error of the JSON parser holds the whole document, tokens included. It must not become the context
+    # of the error that the caller gets.
     try:
-        answer = json.loads(response.content)
+        body = json.loads(response.content)
     except (ValueError, RecursionError):
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
-def _details(answer: dict[str, t.Any]) -> list[str]:
-    details = answer.get("details")
+def _details(body: dict[str, t.Any]) -> list[str]:
+    details = body.get("details")
     if not isinstance(details, list) or not details:
-        details = [answer.get("message")]
+        details = [body.get("message")]
     return [detail for detail in details if isinstance(detail, str)]
 
 
 def _redacted(text: str, secret: str) -> str:
-    # Some servers quote a rejected request, as the JSON that was sent.
+    # Some servers quote the request that they reject, which contains the secret as JSON.
     return text.replace(secret, "[secure]").replace(json.dumps(secret)[1:-1], "[secure]")
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
-    """Parse Retry-After (RFC 9110, 10.2.3): seconds, or a date, which is compared with the server's own
-    date."""
+    """Return ``Retry-After`` (RFC 9110, 10.2.3) in seconds. A date counts from the server's ``Date``."""
     value = response.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value)

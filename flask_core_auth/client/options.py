@@ -1,4 +1,4 @@
-"""The keyword arguments of the clients, as types."""
+"""Types of the keyword arguments of the clients."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ class _Options(t.TypedDict, total=False):
 
 
 class ClientOptions(_Options, total=False):
-    """The parameters of :class:`httpx2.Client`, except those that the client sets itself."""
+    """Arguments of :class:`httpx2.Client`, except those that :class:`CoreClient` sets itself."""
 
     mounts: t.Mapping[str, httpx2.BaseTransport | None]
     transport: httpx2.BaseTransport
 
 
 class AsyncClientOptions(_Options, total=False):
-    """The parameters of :class:`httpx2.AsyncClient`, except those that the client sets itself."""
+    """Arguments of :class:`httpx2.AsyncClient`, except those that :class:`AsyncCoreClient` sets itself."""
 
     mounts: t.Mapping[str, httpx2.AsyncBaseTransport | None]
     transport: httpx2.AsyncBaseTransport
 
 
 class ConnectOptions(AsyncClientOptions, total=False):
-    """The parameters of :class:`~flask_core_auth.client.AsyncCoreClient`."""
+    """Arguments of :class:`~flask_core_auth.client.AsyncCoreClient`, except ``base_url``."""
 
     username: str | None
     password: str | None

@@ -12,6 +12,7 @@ from flask_core_auth.client import AsyncCoreClient, CoreClient, TokenPair
 from flask_core_auth.client import auth as auth_module
 from flask_core_auth.client import exchange as exchange_module
 
+from ..apps import Clock
 from .server import CoreServer
 
 
@@ -34,12 +35,12 @@ def elsewhere() -> t.Iterator[CoreServer]:
 
 
 @pytest.fixture
-def login(server: CoreServer) -> dict[str, str]:
-    return {"username": server.username, "password": server.password}
+def credentials(server: CoreServer) -> dict[str, str]:
+    return server.credentials
 
 
 class Caller(t.Protocol):
-    """A client whose calls wait for their result, whichever kind it is."""
+    """A CoreClient, or an AsyncCoreClient whose methods wait for their result."""
 
     def get(self, url: str, **options: t.Any) -> httpx2.Response: ...
     def post(self, url: str, **options: t.Any) -> httpx2.Response: ...
@@ -70,9 +71,9 @@ Connect = t.Callable[..., Caller]
 
 @pytest.fixture(params=["sync", "async"])
 def connect(request: pytest.FixtureRequest) -> t.Iterator[Connect]:
-    """Makes clients, closed afterwards. What is tested with it holds for CoreClient and AsyncCoreClient.
+    """Make clients, and close them after the test. Each test runs with CoreClient and with AsyncCoreClient.
 
-    No address here is an https one, and loading certificates for each client would take half of the time.
+    The clients load no certificates: no server here speaks https, and loading would take half of the time.
     """
     if request.param == "sync":
         clients: list[CoreClient] = []
@@ -100,24 +101,41 @@ def connect(request: pytest.FixtureRequest) -> t.Iterator[Connect]:
             portal.call(async_client.aclose)
 
 
-class Clock:
-    """The client's clocks, under the test's control."""
+class ClientClocks:
+    """The client's monotonic clock and its wall clock, which stand still until a test moves them."""
 
     def __init__(self) -> None:
-        self._time = auth_module.time
-        self.passed = 0.0
+        self._wall = Clock()
+        self._started = self._wall.now
 
     def monotonic(self) -> float:
-        return self._time.monotonic() + self.passed
+        return 1000.0 + self._wall.now - self._started
 
     def time(self) -> float:
-        return self._time.time() + self.passed
+        return self._wall.now
+
+    def move(self, seconds: float) -> None:
+        self._wall.move(seconds)
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    fake = SimpleNamespace(monotonic=clock.monotonic, time=clock.time)
+def clocks(monkeypatch: pytest.MonkeyPatch) -> ClientClocks:
+    clocks = ClientClocks()
+    fake = SimpleNamespace(monotonic=clocks.monotonic, time=clocks.time)
     monkeypatch.setattr(auth_module, "time", fake)
     monkeypatch.setattr(exchange_module, "time", fake)
-    return clock
+    return clocks
+
+
+TimePasses = t.Callable[[float], None]
+
+
+@pytest.fixture
+def time_passes(clocks: ClientClocks, server: CoreServer) -> TimePasses:
+    """Move the clocks of client and server, in seconds."""
+
+    def move(seconds: float) -> None:
+        clocks.move(seconds)
+        server.clock.move(seconds)
+
+    return move

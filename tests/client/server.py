@@ -1,4 +1,4 @@
-"""A server with the login of the Core API that can be told to misbehave, on a real port."""
+"""A server with the login of the Core API, on a real port, whose responses a test can replace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 import time
 import typing as t
 import uuid
-from collections import Counter
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +14,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import jwt
 
+from ..apps import Clock
+
 DAY = 86400.0
+LOGIN, REFRESH = "/api/login", "/api/login/refresh"
+PROCESS, FRESH = "/api/v3/process", "/api/v3/fresh"
+REDIRECT, DOWNLOAD = "/api/v3/redirect", "/api/v3/download"
+#: Limit on waits that end at once unless the test fails, in seconds: long enough for a busy machine.
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
@@ -33,10 +39,13 @@ Fault = t.Callable[["Handler"], None]
 
 
 class CoreServer:
-    """The login of the Core API and some routes behind it.
+    """The login of the Core API, and some protected routes.
 
-    Everything may be changed while it runs. ``faults`` replaces the answer of a path; ``skew`` is what its
-    clock is ahead of the client's, in seconds; a new secret makes all tokens of that kind worthless.
+    A test may change the attributes while the server runs. The clock stands still until a test moves it. A
+    new secret invalidates all tokens of its kind.
+
+    :ivar faults: functions that respond instead of the server, by path.
+    :ivar skew: seconds by which the server's wall clock is ahead of the client's.
     """
 
     username = "admin"
@@ -47,6 +56,7 @@ class CoreServer:
         self.refresh_secret = self.new_secret()
         self.access_expires = 600.0
         self.refresh_expires = DAY
+        self.clock = Clock()
         self.skew = 0.0
         self.rotation = False
         self.opaque = False
@@ -70,22 +80,30 @@ class CoreServer:
         self._thread.join()
 
     def count(self, path: str) -> int:
-        return Counter(seen.path for seen in self.seen)[path]
+        return self.paths.count(path)
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {"username": self.username, "password": self.password}
+
+    @property
+    def paths(self) -> list[str]:
+        return [seen.path for seen in self.seen]
 
     @property
     def logins(self) -> int:
-        return self.count("/api/login")
+        return self.count(LOGIN)
 
     @property
     def refreshes(self) -> int:
-        return self.count("/api/login/refresh")
+        return self.count(REFRESH)
 
     @staticmethod
     def new_secret() -> str:
         return uuid.uuid4().hex
 
     def now(self) -> float:
-        return time.time() + self.skew
+        return self.clock() + self.skew
 
     def issue(self, usefor: str, *, fresh: bool = False) -> str:
         expires = self.access_expires if usefor == "access" else self.refresh_expires
@@ -163,22 +181,16 @@ class Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def route(self) -> None:
-        """The answer as it is meant to be."""
-        match self.url.path:
-            case "/api/login":
-                self.on_login()
-            case "/api/login/refresh":
-                self.on_refresh()
-            case "/api/v3/process":
-                self.on_process()
-            case "/api/v3/fresh":
-                self.on_fresh()
-            case "/api/v3/redirect":
-                self.on_redirect()
-            case "/api/v3/download":
-                self.on_download()
-            case _:
-                self.error(404, "Not Found")
+        """Respond as a Core does."""
+        routes = {
+            LOGIN: self.on_login,
+            REFRESH: self.on_refresh,
+            PROCESS: self.on_process,
+            FRESH: self.on_fresh,
+            REDIRECT: self.on_redirect,
+            DOWNLOAD: self.on_download,
+        }
+        routes.get(self.url.path, self.on_unknown)()
 
     def _read_body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -202,7 +214,7 @@ class Handler(BaseHTTPRequestHandler):
             admitted = login.get("username") == core.username and login.get("password") == core.password
         if not admitted:
             return self.error(403, "Forbidden", "Invalid username or password")
-        return self.answer(
+        return self.respond(
             200, {"access_token": core.issue("access", fresh=True), "refresh_token": core.issue("refresh")}
         )
 
@@ -213,36 +225,39 @@ class Handler(BaseHTTPRequestHandler):
         tokens = {"access_token": core.issue("access")}
         if core.rotation:
             tokens["refresh_token"] = core.issue("refresh")
-        return self.answer(200, tokens)
+        return self.respond(200, tokens)
 
     def on_process(self) -> None:
         claims = self.core.verify(self.bearer, "access")
         if claims is None:
             return self.unauthorized()
-        return self.answer(200, {"user": claims["sub"], "body": self.body.decode()})
+        return self.respond(200, {"user": claims["sub"], "body": self.body.decode()})
 
     def on_fresh(self) -> None:
         claims = self.core.verify(self.bearer, "access")
         if claims is None or not claims["fresh"]:
             return self.unauthorized()
-        return self.answer(200, {})
+        return self.respond(200, {})
+
+    def on_unknown(self) -> None:
+        self.error(404, "Not Found")
 
     def on_redirect(self) -> None:
-        """A protected route that sends its callers on."""
+        """A protected route that redirects."""
         if self.core.verify(self.bearer, "access") is None:
             return self.unauthorized()
         query = parse_qs(self.url.query)
-        return self.answer(int(query["status"][0]), b"", {"Location": query["to"][0]})
+        return self.respond(int(query["status"][0]), b"", {"Location": query["to"][0]})
 
     def on_download(self) -> None:
-        """A protected route whose second half comes when the test says so."""
+        """A protected route that sends the second half of its body when the test sets ``proceed``."""
         if self.core.verify(self.bearer, "access") is None:
             return self.unauthorized()
         self.send_response(200)
         self.send_header("Content-Length", "10")
         self.end_headers()
         self.wfile.write(b"first")
-        self.core.proceed.wait(10)
+        self.core.proceed.wait(PATIENCE)
         self.wfile.write(b"-last")
         return None
 
@@ -254,9 +269,9 @@ class Handler(BaseHTTPRequestHandler):
         self, status: int, message: str, detail: str = "", headers: t.Mapping[str, str] | None = None
     ) -> None:
         body = {"code": status, "message": message, "details": [detail] if detail else []}
-        self.answer(status, body, headers)
+        self.respond(status, body, headers)
 
-    def answer(
+    def respond(
         self,
         status: int,
         body: dict[str, t.Any] | bytes,
@@ -279,30 +294,30 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def answers(status: int, body: dict[str, t.Any] | bytes = b"", **headers: str) -> Fault:
-    """Whatever is asked: this status and body. An underscore in a header's name stands for a hyphen."""
+def responds(status: int, body: dict[str, t.Any] | bytes = b"", **headers: str) -> Fault:
+    """Respond with this status and body. An underscore in a header's name stands for a hyphen."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda handler: handler.answer(status, body, named)
+    return lambda handler: handler.respond(status, body, named)
 
 
 def html(status: int) -> Fault:
-    """The error page of a proxy."""
+    """Respond with the error page of a proxy."""
     page = b"<html><body><h1>Something went wrong</h1></body></html>"
-    return lambda handler: handler.answer(status, page, content_type="text/html")
+    return lambda handler: handler.respond(status, page, content_type="text/html")
 
 
 def unauthorized(handler: Handler) -> None:
-    """Whatever is sent: 401."""
+    """Respond with 401."""
     handler.unauthorized()
 
 
 def drop(handler: Handler) -> None:
-    """Hang up without an answer."""
+    """Close the connection without a response."""
     handler.close_connection = True
 
 
 def cut_short(handler: Handler) -> None:
-    """Hang up in the middle of the answer."""
+    """Close the connection in the middle of the response."""
     handler.send_response(200)
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
@@ -311,10 +326,20 @@ def cut_short(handler: Handler) -> None:
 
 
 def slow(seconds: float, then: Fault | None = None) -> Fault:
-    """Answer as always, or as ``then`` does, after ``seconds``."""
+    """Respond as a Core does, or with ``then``, after ``seconds``."""
 
     def fault(handler: Handler) -> None:
         time.sleep(seconds)
+        (then or Handler.route)(handler)
+
+    return fault
+
+
+def held(released: threading.Event, then: Fault | None = None) -> Fault:
+    """Respond as a Core does, or with ``then``, once the test has set ``released``."""
+
+    def fault(handler: Handler) -> None:
+        released.wait(PATIENCE)
         (then or Handler.route)(handler)
 
     return fault

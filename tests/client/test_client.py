@@ -1,22 +1,29 @@
-"""The clients as httpx2 clients, and the auth in a client of the caller's own."""
+"""CoreClient and AsyncCoreClient: when they log in, what stored tokens save, and the rest of httpx2."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 
 import httpx2
 import pytest
 
-from flask_core_auth.client import AsyncCoreClient, CoreClient, CoreTokenAuth, LoginError
+from flask_core_auth.client import (
+    AsyncCoreClient,
+    CoreClient,
+    CoreClientError,
+    LoginError,
+    RefreshError,
+    TokenPair,
+)
 
-from .server import CoreServer, unauthorized
+from .conftest import ClientClocks, Connect, TimePasses
+from .server import DAY, LOGIN, PATIENCE, PROCESS, REFRESH, CoreServer, held, slow, unauthorized
 
-PROCESS = "/api/v3/process"
 
-
-def test_importing_the_client_imports_no_server_side() -> None:
+def test_importing_the_client_imports_no_server_module() -> None:
     code = (
         "import sys, flask_core_auth.client\n"
         "print(sorted({name.split('.')[0] for name in sys.modules}))\n"
@@ -24,15 +31,15 @@ def test_importing_the_client_imports_no_server_side() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    loaded, ours = done.stdout.splitlines()
+    loaded, modules = done.stdout.splitlines()
     for name in ("flask", "werkzeug", "flask_jwt_extended", "jwt", "authlib", "joserfc", "limits"):
         assert f"'{name}'" not in loaded
-    for name in ("blueprint", "config", "errors", "identity", "compact"):
-        assert f"'flask_core_auth.{name}'" not in ours
+    for name in ("blueprint", "config", "errors", "identity", "jws"):
+        assert f"'flask_core_auth.{name}'" not in modules
 
 
-def test_client_is_an_httpx2_client(server: CoreServer, login: dict[str, str]) -> None:
-    with CoreClient(server.url, headers={"X-Mine": "1"}, follow_redirects=True, **login) as client:
+def test_client_is_an_httpx2_client(server: CoreServer, credentials: dict[str, str]) -> None:
+    with CoreClient(server.url, headers={"X-Mine": "1"}, follow_redirects=True, **credentials) as client:
         assert isinstance(client, httpx2.Client)
         assert client.follow_redirects
         client.get(PROCESS)
@@ -45,17 +52,55 @@ def test_client_is_an_httpx2_client(server: CoreServer, login: dict[str, str]) -
         client.__enter__()
 
 
-def test_client_without_a_with_block(server: CoreServer, login: dict[str, str]) -> None:
-    client = CoreClient(server.url, **login)
+def test_client_works_without_a_with_block(server: CoreServer, credentials: dict[str, str]) -> None:
+    client = CoreClient(server.url, **credentials)
     assert client.get(PROCESS).status_code == 200
     client.close()
 
     assert client.is_closed
 
 
-def test_async_client_logs_in_when_it_is_entered(server: CoreServer, login: dict[str, str]) -> None:
+def test_making_a_client_logs_in(server: CoreServer, connect: Connect, credentials: dict[str, str]) -> None:
+    client = connect(server.url, **credentials)
+
+    assert server.logins == 1
+    assert json.loads(server.seen[0].body) == credentials
+    assert server.seen[0].headers["Content-Type"] == "application/json"
+    assert server.seen[0].bearer is None
+
+    assert client.get(PROCESS).json()["user"] == "admin"
+    assert client.post(PROCESS, content="hello").json()["body"] == "hello"
+    assert server.logins == 1
+
+
+def test_wrong_password_is_a_login_error_of_the_constructor(server: CoreServer, connect: Connect) -> None:
+    with pytest.raises(LoginError) as caught:
+        connect(server.url, username="admin", password="wrong")
+
+    assert caught.value.status == 403
+    assert caught.value.details == ("Invalid username or password",)
+    assert "403 Forbidden: Invalid username or password" in str(caught.value)
+    assert isinstance(caught.value, CoreClientError)
+    assert server.logins == 1
+
+
+def test_client_is_closed_if_the_login_fails(server: CoreServer) -> None:
+    closed = []
+
+    class Transport(httpx2.HTTPTransport):
+        def close(self) -> None:
+            closed.append(True)
+            super().close()
+
+    with pytest.raises(LoginError):
+        CoreClient(server.url, username="admin", password="wrong", transport=Transport())
+
+    assert closed == [True]
+
+
+def test_async_client_logs_in_when_it_is_entered(server: CoreServer, credentials: dict[str, str]) -> None:
     async def scenario() -> None:
-        client = AsyncCoreClient(server.url, **login)
+        client = AsyncCoreClient(server.url, **credentials)
         assert server.seen == []
         async with client as entered:
             assert entered is client
@@ -68,9 +113,9 @@ def test_async_client_logs_in_when_it_is_entered(server: CoreServer, login: dict
     asyncio.run(scenario())
 
 
-def test_async_client_connects(server: CoreServer, login: dict[str, str]) -> None:
+def test_async_client_logs_in_at_connect(server: CoreServer, credentials: dict[str, str]) -> None:
     async def scenario() -> None:
-        client = await AsyncCoreClient.connect(server.url, **login)
+        client = await AsyncCoreClient.connect(server.url, **credentials)
         assert server.logins == 1
         async with client:
             assert (await client.get(PROCESS)).status_code == 200
@@ -80,11 +125,11 @@ def test_async_client_connects(server: CoreServer, login: dict[str, str]) -> Non
     asyncio.run(scenario())
 
 
-def test_async_client_that_was_never_entered_logs_in_with_its_first_request(
-    server: CoreServer, login: dict[str, str]
+def test_async_client_that_was_never_entered_logs_in_at_its_first_request(
+    server: CoreServer, credentials: dict[str, str]
 ) -> None:
     async def scenario() -> None:
-        client = AsyncCoreClient(server.url, **login)
+        client = AsyncCoreClient(server.url, **credentials)
         assert (await client.get(PROCESS)).status_code == 200
         await client.aclose()
 
@@ -93,7 +138,7 @@ def test_async_client_that_was_never_entered_logs_in_with_its_first_request(
     assert server.logins == 1
 
 
-def test_async_client_is_closed_when_the_login_fails(server: CoreServer) -> None:
+def test_async_client_is_closed_if_the_login_fails(server: CoreServer) -> None:
     async def scenario() -> None:
         client = AsyncCoreClient(server.url, username="admin", password="wrong")
         with pytest.raises(LoginError):
@@ -103,71 +148,198 @@ def test_async_client_is_closed_when_the_login_fails(server: CoreServer) -> None
     asyncio.run(scenario())
 
 
-def test_auth_in_a_client_of_the_callers_own(server: CoreServer, login: dict[str, str]) -> None:
-    auth = CoreTokenAuth(server.url, **login)
-    assert auth.tokens().access_token == ""
+def test_client_waits_for_a_slow_rejection(server: CoreServer, connect: Connect) -> None:
+    server.faults[LOGIN] = slow(1.2, unauthorized)
 
-    with httpx2.Client(auth=auth) as client:
-        assert client.get(server.url + PROCESS).status_code == 200
-        with pytest.raises(httpx2.UnsupportedProtocol):
-            client.get("/relative")
+    with pytest.raises(LoginError) as caught:
+        connect(server.url, username="admin", password="wrong")
 
-    assert server.logins == 1
-    assert server.seen[0].headers["User-Agent"].startswith("flask-core-auth/")
-    assert auth.tokens().access_token == server.seen[-1].bearer
+    assert caught.value.status == 401
 
 
-def test_auth_for_single_calls(server: CoreServer, login: dict[str, str]) -> None:
-    auth = CoreTokenAuth(server.url, **login)
-
-    assert httpx2.get(server.url + PROCESS, auth=auth).status_code == 200
-    assert httpx2.get(server.url + PROCESS, auth=auth).status_code == 200
-
-    assert server.logins == 1
+def test_default_timeout_is_longer_than_a_core_takes_to_reject(
+    server: CoreServer, credentials: dict[str, str]
+) -> None:
+    with CoreClient(server.url, **credentials) as client:
+        assert client.timeout == httpx2.Timeout(15.0)
 
 
-def test_auth_can_be_switched_off_for_a_request(server: CoreServer, login: dict[str, str]) -> None:
-    with CoreClient(server.url, **login) as client:
-        assert client.get(PROCESS, auth=None).status_code == 401
+def test_slow_login_is_a_timeout_of_httpx2(
+    server: CoreServer, connect: Connect, credentials: dict[str, str]
+) -> None:
+    server.faults[LOGIN] = held(server.proceed)
 
-    assert server.refreshes == 0
+    with pytest.raises(httpx2.ReadTimeout):
+        connect(server.url, timeout=httpx2.Timeout(PATIENCE, read=0.2), **credentials)
 
 
-def test_hooks_see_the_requests_for_tokens(server: CoreServer, login: dict[str, str]) -> None:
+def test_unreachable_server_is_a_connect_error_of_httpx2(
+    connect: Connect, credentials: dict[str, str]
+) -> None:
+    stopped = CoreServer()
+    stopped.close()
+
+    with pytest.raises(httpx2.ConnectError):
+        connect(stopped.url, **credentials)
+
+
+def test_client_accepts_no_other_auth(server: CoreServer, credentials: dict[str, str]) -> None:
+    with pytest.raises(TypeError, match="auth"):
+        CoreClient(server.url, auth=("a", "b"), **credentials)
+
+
+def test_event_hooks_see_logins_and_refreshes(server: CoreServer, credentials: dict[str, str]) -> None:
     asked: list[str] = []
     hooks = {"request": [lambda request: asked.append(request.url.path)]}
-    with CoreClient(server.url, event_hooks=hooks, **login) as client:
+    with CoreClient(server.url, event_hooks=hooks, **credentials) as client:
         server.access_secret = server.new_secret()
         client.get(PROCESS)
 
-    assert asked == ["/api/login", PROCESS, "/api/login/refresh", PROCESS]
+    assert asked == [LOGIN, PROCESS, REFRESH, PROCESS]
 
 
-def test_history_of_a_repeated_request(server: CoreServer, login: dict[str, str]) -> None:
-    with CoreClient(server.url, **login) as client:
+def test_history_of_a_repeated_request_has_the_401_and_the_refresh(
+    server: CoreServer, credentials: dict[str, str]
+) -> None:
+    with CoreClient(server.url, **credentials) as client:
         server.access_secret = server.new_secret()
         response = client.get(PROCESS)
 
     assert [past.status_code for past in response.history] == [401, 200]
 
 
-def test_proxied_transports(login: dict[str, str]) -> None:
+def test_client_works_with_a_mock_transport(credentials: dict[str, str]) -> None:
     """A transport without a network, as tests of other projects use it."""
 
     def serve(request: httpx2.Request) -> httpx2.Response:
-        if request.url.path == "/api/login":
+        if request.url.path == LOGIN:
             return httpx2.Response(200, json={"access_token": "a", "refresh_token": "r"})
         return httpx2.Response(200, json={"bearer": request.headers["Authorization"]})
 
-    with CoreClient("http://core", transport=httpx2.MockTransport(serve), **login) as client:
+    with CoreClient("http://core", transport=httpx2.MockTransport(serve), **credentials) as client:
         assert client.get(PROCESS).json() == {"bearer": "Bearer a"}
 
 
-def test_nothing_is_sent_by_a_client_with_tokens(server: CoreServer) -> None:
-    for path in ("/api/login", "/api/login/refresh"):
+def test_refresh_returns_the_new_tokens(
+    server: CoreServer, connect: Connect, credentials: dict[str, str]
+) -> None:
+    client = connect(server.url, **credentials)
+
+    tokens = client.refresh()
+
+    assert isinstance(tokens, TokenPair)
+    client.get(PROCESS)
+    assert server.paths == [LOGIN, REFRESH, PROCESS]
+    assert server.seen[-1].bearer == tokens.access_token
+
+
+def test_refresh_without_refresh_token_and_credentials_is_an_error(
+    server: CoreServer, connect: Connect
+) -> None:
+    client = connect(server.url, access_token=server.issue("access"))
+
+    with pytest.raises(RefreshError, match="nothing to log in with"):
+        client.refresh()
+
+
+def test_making_a_client_with_tokens_sends_nothing(server: CoreServer) -> None:
+    for path in (LOGIN, REFRESH):
         server.faults[path] = unauthorized
 
     with CoreClient(server.url, access_token="a", refresh_token="r"):
         pass
 
     assert server.seen == []
+
+
+class TestStoredTokens:
+    def test_stored_tokens_save_the_login(
+        self, server: CoreServer, connect: Connect, credentials: dict[str, str]
+    ) -> None:
+        stored = connect(server.url, **credentials).tokens()
+
+        client = connect(
+            server.url, access_token=stored.access_token, refresh_token=stored.refresh_token, **credentials
+        )
+        assert server.paths == [LOGIN]
+        assert client.tokens() == stored
+
+        assert client.get(PROCESS).status_code == 200
+        assert server.paths == [LOGIN, PROCESS]
+
+    def test_stored_refresh_token_is_used_at_the_first_request(
+        self, server: CoreServer, connect: Connect, credentials: dict[str, str]
+    ) -> None:
+        stored = connect(server.url, **credentials).tokens()
+
+        client = connect(server.url, refresh_token=stored.refresh_token, **credentials)
+        assert server.paths == [LOGIN]
+        assert client.tokens() == TokenPair("", stored.refresh_token)
+
+        assert client.get(PROCESS).status_code == 200
+        assert server.paths == [LOGIN, REFRESH, PROCESS]
+
+    def test_stored_access_token_alone_is_used_until_it_is_rejected(
+        self, server: CoreServer, connect: Connect, credentials: dict[str, str], clocks: ClientClocks
+    ) -> None:
+        client = connect(server.url, access_token=server.issue("access"), **credentials)
+        clocks.move(DAY)
+
+        assert client.get(PROCESS).status_code == 200
+        server.access_secret = server.new_secret()
+        assert client.get(PROCESS).status_code == 200
+
+        assert server.paths == [PROCESS, PROCESS, LOGIN, PROCESS]
+
+    def test_stored_expired_access_token_is_refreshed_at_the_first_request(
+        self, server: CoreServer, connect: Connect, time_passes: TimePasses
+    ) -> None:
+        access_token, refresh_token = server.issue("access"), server.issue("refresh")
+        time_passes(700)
+
+        client = connect(server.url, access_token=access_token, refresh_token=refresh_token)
+        assert server.seen == []
+
+        assert client.get(PROCESS).status_code == 200
+        assert server.paths == [REFRESH, PROCESS]
+
+    def test_stored_access_token_is_refreshed_before_it_expires(
+        self, server: CoreServer, connect: Connect, time_passes: TimePasses
+    ) -> None:
+        client = connect(
+            server.url, access_token=server.issue("access"), refresh_token=server.issue("refresh")
+        )
+        client.get(PROCESS)
+        time_passes(590)
+
+        client.get(PROCESS)
+
+        assert server.paths == [PROCESS, REFRESH, PROCESS]
+
+    def test_making_a_client_logs_in_if_both_stored_tokens_have_expired(
+        self, server: CoreServer, connect: Connect, credentials: dict[str, str], time_passes: TimePasses
+    ) -> None:
+        access_token, refresh_token = server.issue("access"), server.issue("refresh")
+        time_passes(2 * DAY)
+
+        connect(server.url, access_token=access_token, refresh_token=refresh_token, **credentials)
+
+        assert server.paths == [REFRESH, LOGIN]
+
+    def test_making_a_client_with_expired_tokens_and_no_credentials_is_an_error(
+        self, server: CoreServer, connect: Connect, time_passes: TimePasses
+    ) -> None:
+        access_token, refresh_token = server.issue("access"), server.issue("refresh")
+        time_passes(2 * DAY)
+
+        with pytest.raises(RefreshError):
+            connect(server.url, access_token=access_token, refresh_token=refresh_token)
+
+    def test_stored_opaque_tokens_are_used(self, server: CoreServer, connect: Connect) -> None:
+        server.opaque = True
+        client = connect(
+            server.url, access_token=server.issue("access"), refresh_token=server.issue("refresh")
+        )
+
+        assert client.get(PROCESS).status_code == 200
+        assert server.paths == [PROCESS]

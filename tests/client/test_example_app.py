@@ -1,4 +1,4 @@
-"""The client and the blueprint, together: the example app on gunicorn with two workers."""
+"""The client and the blueprint together: the example app on gunicorn with two workers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ import pytest
 
 from flask_core_auth.client import AsyncCoreClient, CoreClient, LoginError, TokenPair
 
-from .app import ExampleApp
-from .conftest import Connect
+from .conftest import Caller, Connect
+from .example_app import ExampleApp
+from .server import PATIENCE
 
-LOGIN, REFRESH = "POST /api/login 200", "GET /api/login/refresh 200"
-PROFILE, REFUSED = "GET /api/v3/profile 200", "GET /api/v3/profile 401"
+LOGIN, REFRESH, EXPIRED = "POST /api/login 200", "GET /api/login/refresh 200", "GET /api/login/refresh 401"
+PROFILE, REJECTED = "GET /api/v3/profile 200", "GET /api/v3/profile 401"
 
 
 @pytest.fixture(scope="module")
@@ -30,21 +31,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[ExampleApp]:
     running.close()
 
 
-@pytest.fixture(scope="module")
-def hasty_app(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[ExampleApp]:
-    """Its access tokens live for one second, its refresh tokens for two."""
-    running = ExampleApp(tmp_path_factory.mktemp("hasty"), JWT_ACCESS_EXPIRES="1", JWT_REFRESH_EXPIRES="2")
-    yield running
-    running.close()
-
-
-def credentials(app: ExampleApp) -> dict[str, str]:
-    app.requests(0)
-    return {"username": app.username, "password": app.password}
-
-
-def test_log_in_and_call(app: ExampleApp, connect: Connect) -> None:
-    client = connect(app.url, **credentials(app))
+def test_client_logs_in_once_for_several_requests(app: ExampleApp, connect: Connect) -> None:
+    client = connect(app.url, **app.credentials)
 
     assert client.get("/api/v3/profile").json()["subject"] == "admin"
     assert client.get("/api/v3/secrets").status_code == 200
@@ -53,16 +41,19 @@ def test_log_in_and_call(app: ExampleApp, connect: Connect) -> None:
     assert app.requests(5)[LOGIN] == 1
 
 
-def test_wrong_password(app: ExampleApp, connect: Connect) -> None:
+def test_wrong_password_is_a_login_error(app: ExampleApp, connect: Connect) -> None:
     with pytest.raises(LoginError) as caught:
         connect(app.url, username="admin", password="wrong")
 
     assert caught.value.status == 403
     assert caught.value.details
+    assert app.requests(1) == Counter(["POST /api/login 403"])
 
 
-def test_too_many_wrong_passwords(app: ExampleApp, connect: Connect) -> None:
-    for _ in range(25):
+def test_login_limit_is_a_login_error_with_retry_after(app: ExampleApp, connect: Connect) -> None:
+    tries = 0
+    while tries < 25:
+        tries += 1
         with pytest.raises(LoginError) as caught:
             connect(app.url, username="somebody", password="wrong")
         if caught.value.status == 429:
@@ -71,40 +62,62 @@ def test_too_many_wrong_passwords(app: ExampleApp, connect: Connect) -> None:
     assert caught.value.status == 429
     assert caught.value.retry_after is not None
     assert 0 <= caught.value.retry_after <= 60
+    assert app.requests(tries)["POST /api/login 429"] == 1
 
 
-def test_wrong_prefix(app: ExampleApp, connect: Connect) -> None:
+def test_wrong_prefix_is_a_login_error(app: ExampleApp, connect: Connect) -> None:
     with pytest.raises(LoginError) as caught:
-        connect(app.url, prefix="/nowhere", **credentials(app))
+        connect(app.url, prefix="/nowhere", **app.credentials)
 
     assert caught.value.status == 404
+    assert app.requests(1) == Counter(["POST /nowhere/login 404"])
 
 
-def test_access_token_expires(hasty_app: ExampleApp, connect: Connect) -> None:
-    client = connect(hasty_app.url, **credentials(hasty_app))
-    time.sleep(1.05)
+def profile_status(client: Caller) -> int:
+    """Get the profile with tokens that live for one second, and return the status.
 
-    assert client.get("/api/v3/profile").status_code == 200
+    A busy machine may take longer than the second between a refresh and the request: then try again.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while (status := client.get("/api/v3/profile").status_code) == 401 and time.monotonic() < deadline:
+        pass
+    return status
 
-    # The time of issue is cut to whole seconds: one second may be over at once, and take another refresh.
-    requests = hasty_app.requests(3)
+
+def test_expired_access_token_is_refreshed(tmp_path: Path, connect: Connect) -> None:
+    app = ExampleApp(tmp_path, JWT_ACCESS_EXPIRES="1")
+    try:
+        client = connect(app.url, **app.credentials)
+        time.sleep(1.05)
+
+        assert profile_status(client) == 200
+    finally:
+        app.close()
+
+    requests = app.requests()
     assert (requests[LOGIN], requests[PROFILE]) == (1, 1)
-    assert 1 <= requests[REFRESH] <= 2
+    assert requests[REFRESH] >= 1
 
 
-def test_refresh_token_expires(hasty_app: ExampleApp, connect: Connect) -> None:
-    client = connect(hasty_app.url, **credentials(hasty_app))
-    time.sleep(2.05)
+def test_expired_refresh_token_leads_to_a_login(tmp_path: Path, connect: Connect) -> None:
+    app = ExampleApp(tmp_path, JWT_ACCESS_EXPIRES="1", JWT_REFRESH_EXPIRES="2")
+    try:
+        client = connect(app.url, **app.credentials)
+        time.sleep(2.05)
 
-    assert client.get("/api/v3/profile").status_code == 200
+        assert profile_status(client) == 200
+    finally:
+        app.close()
 
-    requests = hasty_app.requests(4)
-    assert (requests[LOGIN], requests["GET /api/login/refresh 401"], requests[PROFILE]) == (2, 1, 1)
+    requests = app.requests()
+    assert requests[PROFILE] == 1
+    assert requests[EXPIRED] >= 1
+    assert requests[LOGIN] == 1 + requests[EXPIRED]
 
 
-def test_resuming_makes_no_login(app: ExampleApp, connect: Connect) -> None:
+def test_stored_tokens_save_the_login(app: ExampleApp, connect: Connect) -> None:
     stored: list[TokenPair] = []
-    connect(app.url, on_tokens=stored.append, **credentials(app))
+    connect(app.url, on_tokens=stored.append, **app.credentials)
     app.requests(1)
 
     for tokens in (
@@ -116,16 +129,16 @@ def test_resuming_makes_no_login(app: ExampleApp, connect: Connect) -> None:
     assert app.requests(3) == Counter([REFRESH, PROFILE, PROFILE])
 
 
-def test_foreign_tokens_lead_to_a_login(app: ExampleApp, connect: Connect) -> None:
-    client = connect(app.url, access_token="a.b.c", refresh_token="d.e.f", **credentials(app))
+def test_tokens_of_another_app_lead_to_a_login(app: ExampleApp, connect: Connect) -> None:
+    client = connect(app.url, access_token="a.b.c", refresh_token="d.e.f", **app.credentials)
 
     assert client.get("/api/v3/profile").status_code == 200
 
-    assert app.requests(4) == Counter([REFUSED, "GET /api/login/refresh 401", LOGIN, PROFILE])
+    assert app.requests(4) == Counter([REJECTED, EXPIRED, LOGIN, PROFILE])
 
 
-def test_route_for_fresh_tokens_only(app: ExampleApp, connect: Connect) -> None:
-    client = connect(app.url, **credentials(app))
+def test_401_of_a_route_for_fresh_tokens_causes_no_login(app: ExampleApp, connect: Connect) -> None:
+    client = connect(app.url, **app.credentials)
     client.refresh()
 
     response = client.get("/api/v3/secrets")
@@ -135,9 +148,12 @@ def test_route_for_fresh_tokens_only(app: ExampleApp, connect: Connect) -> None:
 
 
 def test_threads_cause_one_refresh(app: ExampleApp) -> None:
-    with CoreClient(app.url, **credentials(app)) as first:
+    with CoreClient(app.url, **app.credentials) as first:
         refresh_token = first.tokens().refresh_token
-    with CoreClient(app.url, refresh_token=refresh_token) as client, ThreadPoolExecutor(50) as pool:
+    with (
+        CoreClient(app.url, refresh_token=refresh_token, timeout=PATIENCE) as client,
+        ThreadPoolExecutor(50) as pool,
+    ):
         responses = list(pool.map(lambda _: client.get("/api/v3/profile"), range(50)))
 
     assert {response.status_code for response in responses} == {200}
@@ -146,9 +162,9 @@ def test_threads_cause_one_refresh(app: ExampleApp) -> None:
 
 def test_tasks_cause_one_refresh(app: ExampleApp) -> None:
     async def scenario() -> set[int]:
-        async with AsyncCoreClient(app.url, **credentials(app)) as first:
+        async with AsyncCoreClient(app.url, **app.credentials) as first:
             refresh_token = first.tokens().refresh_token
-        async with AsyncCoreClient(app.url, refresh_token=refresh_token) as client:
+        async with AsyncCoreClient(app.url, refresh_token=refresh_token, timeout=PATIENCE) as client:
             responses = await asyncio.gather(*(client.get("/api/v3/profile") for _ in range(1000)))
             return {response.status_code for response in responses}
 
@@ -156,10 +172,10 @@ def test_tasks_cause_one_refresh(app: ExampleApp) -> None:
     assert app.requests(1002) == Counter({LOGIN: 1, REFRESH: 1, PROFILE: 1000})
 
 
-def test_tasks_cause_one_login_when_both_tokens_are_refused(app: ExampleApp) -> None:
+def test_tasks_cause_one_login_if_both_tokens_are_rejected(app: ExampleApp) -> None:
     async def scenario() -> set[int]:
         stale = {"access_token": "a.b.c", "refresh_token": "d.e.f"}
-        async with AsyncCoreClient(app.url, **stale, **credentials(app)) as client:
+        async with AsyncCoreClient(app.url, **stale, **app.credentials, timeout=PATIENCE) as client:
             responses = await asyncio.gather(*(client.get("/api/v3/profile") for _ in range(100)))
             return {response.status_code for response in responses}
 
@@ -178,7 +194,7 @@ def test_example_clients_log_in_once(app: ExampleApp, tmp_path: Path, module: st
             command, cwd=tmp_path, env=environ, check=True, capture_output=True, text=True
         ).stdout
 
-    first = run(*credentials(app).values())
+    first = run(*app.credentials.values())
     assert "'subject': 'admin'" in first
     assert run() == first
 

@@ -1,4 +1,4 @@
-"""Credentials go to the origin of the base URL and nowhere else."""
+"""Credentials are sent to the origin of the base URL only."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import pytest
 from flask_core_auth.client import CoreClient, LoginError, RefreshError
 
 from .conftest import Connect
-from .server import CoreServer, answers, unauthorized
+from .server import LOGIN, PROCESS, REDIRECT, REFRESH, CoreServer, responds, unauthorized
 
-PROCESS, REDIRECT = "/api/v3/process", "/api/v3/redirect"
 REDIRECTS = [301, 302, 303, 307, 308]
 
 
-def test_absolute_url_to_another_origin(
-    server: CoreServer, elsewhere: CoreServer, connect: Connect, login: dict[str, str]
+def test_request_to_another_origin_has_no_token(
+    server: CoreServer, elsewhere: CoreServer, connect: Connect, credentials: dict[str, str]
 ) -> None:
-    client = connect(server.url, **login)
+    client = connect(server.url, **credentials)
 
     assert client.get(elsewhere.url + PROCESS).status_code == 401
     assert client.post(elsewhere.url + PROCESS, content=b"a").status_code == 401
@@ -25,27 +24,27 @@ def test_absolute_url_to_another_origin(
     assert (server.logins, server.refreshes) == (1, 0)
 
 
-def test_absolute_url_to_the_own_origin(
-    server: CoreServer, connect: Connect, login: dict[str, str]
+def test_absolute_url_of_the_same_origin_has_the_token(
+    server: CoreServer, connect: Connect, credentials: dict[str, str]
 ) -> None:
-    client = connect(server.url, **login)
+    client = connect(server.url, **credentials)
 
     assert client.get(server.url + PROCESS).status_code == 200
 
 
-def test_other_name_of_the_same_host_is_another_origin(
-    server: CoreServer, connect: Connect, login: dict[str, str]
+def test_another_name_of_the_same_host_is_another_origin(
+    server: CoreServer, connect: Connect, credentials: dict[str, str]
 ) -> None:
-    client = connect(server.url, **login)
+    client = connect(server.url, **credentials)
 
     assert client.get(server.url.replace("127.0.0.1", "localhost") + PROCESS).status_code == 401
     assert server.seen[-1].bearer is None
 
 
-def test_callers_own_header_to_another_origin_is_left_alone(
-    server: CoreServer, connect: Connect, login: dict[str, str]
+def test_authorization_header_of_the_caller_to_another_origin_is_kept(
+    server: CoreServer, connect: Connect, credentials: dict[str, str]
 ) -> None:
-    client = connect(server.url, **login)
+    client = connect(server.url, **credentials)
     other = CoreServer()
     try:
         client.get(other.url + PROCESS, headers={"Authorization": "Bearer mine"})
@@ -56,10 +55,10 @@ def test_callers_own_header_to_another_origin_is_left_alone(
 
 
 @pytest.mark.parametrize("status", REDIRECTS)
-def test_redirect_of_a_request_to_another_origin(
-    server: CoreServer, elsewhere: CoreServer, connect: Connect, login: dict[str, str], status: int
+def test_redirect_to_another_origin_has_no_token(
+    server: CoreServer, elsewhere: CoreServer, connect: Connect, credentials: dict[str, str], status: int
 ) -> None:
-    client = connect(server.url, follow_redirects=True, **login)
+    client = connect(server.url, follow_redirects=True, **credentials)
 
     response = client.get(REDIRECT, params={"to": elsewhere.url + PROCESS, "status": status})
 
@@ -68,33 +67,33 @@ def test_redirect_of_a_request_to_another_origin(
     assert (server.logins, server.refreshes) == (1, 0)
 
 
-def test_redirect_there_and_back_is_not_a_refusal(
-    server: CoreServer, elsewhere: CoreServer, connect: Connect, login: dict[str, str]
+def test_401_after_a_redirect_through_another_origin_causes_no_refresh(
+    server: CoreServer, elsewhere: CoreServer, connect: Connect, credentials: dict[str, str]
 ) -> None:
-    client = connect(server.url, follow_redirects=True, **login)
-    elsewhere.faults["/back"] = answers(307, Location=server.url + PROCESS)
+    client = connect(server.url, follow_redirects=True, **credentials)
+    elsewhere.faults["/back"] = responds(307, Location=server.url + PROCESS)
 
     response = client.get(REDIRECT, params={"to": elsewhere.url + "/back", "status": 307})
 
-    # httpx2 drops the header on the way out, so the server was never asked with a token.
+    # httpx2 drops the header at the other origin, so that the last request had no token.
     assert response.status_code == 401
     assert server.refreshes == 0
 
 
-def test_redirect_within_the_origin_keeps_the_token(
-    server: CoreServer, connect: Connect, login: dict[str, str]
+def test_redirect_within_the_origin_has_the_token(
+    server: CoreServer, connect: Connect, credentials: dict[str, str]
 ) -> None:
-    client = connect(server.url, follow_redirects=True, **login)
+    client = connect(server.url, follow_redirects=True, **credentials)
 
     response = client.get(REDIRECT, params={"to": PROCESS, "status": 302})
 
     assert response.status_code == 200
 
 
-def test_what_is_repeated_after_a_redirect_is_what_was_refused(
-    server: CoreServer, connect: Connect, login: dict[str, str]
+def test_only_the_rejected_request_is_repeated_after_a_redirect(
+    server: CoreServer, connect: Connect, credentials: dict[str, str]
 ) -> None:
-    client = connect(server.url, follow_redirects=True, **login)
+    client = connect(server.url, follow_redirects=True, **credentials)
     first = client.tokens().access_token
     server.faults[PROCESS] = lambda handler: (
         handler.unauthorized() if handler.bearer == first else handler.route()
@@ -113,35 +112,35 @@ def test_login_is_never_redirected(
     server: CoreServer,
     elsewhere: CoreServer,
     connect: Connect,
-    login: dict[str, str],
+    credentials: dict[str, str],
     status: int,
     follow: bool,
 ) -> None:
-    server.faults["/api/login"] = answers(status, Location=elsewhere.url + "/api/login")
+    server.faults[LOGIN] = responds(status, Location=elsewhere.url + LOGIN)
 
     with pytest.raises(LoginError, match="redirected") as caught:
-        connect(server.url, follow_redirects=follow, **login)
+        connect(server.url, follow_redirects=follow, **credentials)
 
-    assert elsewhere.url + "/api/login" in str(caught.value)
+    assert elsewhere.url + LOGIN in str(caught.value)
     assert caught.value.status == status
     assert elsewhere.seen == []
 
 
 @pytest.mark.parametrize("status", REDIRECTS)
 @pytest.mark.parametrize("kind", ["password", "auth0"])
-def test_login_in_the_middle_of_a_session_is_never_redirected(
+def test_second_login_is_never_redirected(
     server: CoreServer,
     elsewhere: CoreServer,
     connect: Connect,
-    login: dict[str, str],
+    credentials: dict[str, str],
     status: int,
     kind: str,
 ) -> None:
     server.auth0_tokens.add("a.b.c")
-    credentials = login if kind == "password" else {"auth0_token": "a.b.c"}
-    client = connect(server.url, follow_redirects=True, **credentials)
+    options = credentials if kind == "password" else {"auth0_token": "a.b.c"}
+    client = connect(server.url, follow_redirects=True, **options)
     server.access_secret, server.refresh_secret = server.new_secret(), server.new_secret()
-    server.faults["/api/login"] = answers(status, Location=elsewhere.url + "/api/login")
+    server.faults[LOGIN] = responds(status, Location=elsewhere.url + LOGIN)
 
     with pytest.raises(LoginError, match="redirected"):
         client.get(PROCESS)
@@ -155,15 +154,15 @@ def test_refresh_is_never_redirected(
     server: CoreServer,
     elsewhere: CoreServer,
     connect: Connect,
-    login: dict[str, str],
+    credentials: dict[str, str],
     status: int,
     place: str,
 ) -> None:
-    client = connect(server.url, follow_redirects=True, **login)
+    client = connect(server.url, follow_redirects=True, **credentials)
     before = client.tokens()
     server.access_secret = server.new_secret()
     target = (server if place == "here" else elsewhere).url + "/api/other"
-    server.faults["/api/login/refresh"] = answers(status, Location=target)
+    server.faults[REFRESH] = responds(status, Location=target)
 
     with pytest.raises(RefreshError, match="redirected"):
         client.get(PROCESS)
@@ -172,14 +171,14 @@ def test_refresh_is_never_redirected(
     assert server.logins == 1
 
 
-def test_redirect_that_ends_in_tokens_is_not_believed(
-    server: CoreServer, elsewhere: CoreServer, connect: Connect, login: dict[str, str]
+def test_tokens_of_another_origin_are_rejected(
+    server: CoreServer, elsewhere: CoreServer, connect: Connect, credentials: dict[str, str]
 ) -> None:
-    client = connect(server.url, follow_redirects=True, **login)
+    client = connect(server.url, follow_redirects=True, **credentials)
     before = client.tokens()
     server.access_secret, server.refresh_secret = server.new_secret(), server.new_secret()
-    server.faults["/api/login"] = answers(303, Location=elsewhere.url + "/catch")
-    elsewhere.faults["/catch"] = answers(200, {"access_token": "a", "refresh_token": "b"})
+    server.faults[LOGIN] = responds(303, Location=elsewhere.url + "/catch")
+    elsewhere.faults["/catch"] = responds(200, {"access_token": "a", "refresh_token": "b"})
 
     with pytest.raises(LoginError, match="redirected to " + elsewhere.url):
         client.get(PROCESS)
@@ -187,11 +186,11 @@ def test_redirect_that_ends_in_tokens_is_not_believed(
     assert client.tokens() == before
 
 
-def test_changing_the_base_url_takes_no_credentials_along(
-    server: CoreServer, elsewhere: CoreServer, login: dict[str, str]
+def test_changed_base_url_gets_no_credentials(
+    server: CoreServer, elsewhere: CoreServer, credentials: dict[str, str]
 ) -> None:
     elsewhere.faults[PROCESS] = unauthorized
-    with CoreClient(server.url, **login) as client:
+    with CoreClient(server.url, **credentials) as client:
         client.base_url = elsewhere.url
 
         assert client.get(PROCESS).status_code == 401

@@ -1,4 +1,4 @@
-"""Streams stay streams, in both directions."""
+"""Downloads and uploads that are streams."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 
 from flask_core_auth.client import AsyncCoreClient, CoreClient, CoreClientError
 
-from .conftest import Clock, Connect
-from .server import CoreServer
-
-PROCESS, DOWNLOAD = "/api/v3/process", "/api/v3/download"
+from .conftest import Connect, TimePasses
+from .server import DOWNLOAD, PROCESS, CoreServer
 
 
-def test_download_arrives_while_the_server_still_writes(server: CoreServer, login: dict[str, str]) -> None:
-    with CoreClient(server.url, **login) as client, client.stream("GET", DOWNLOAD) as response:
+def test_download_arrives_while_the_server_still_writes(
+    server: CoreServer, credentials: dict[str, str]
+) -> None:
+    with CoreClient(server.url, **credentials) as client, client.stream("GET", DOWNLOAD) as response:
         chunks = response.iter_raw()
         assert next(chunks) == b"first"
         server.proceed.set()
@@ -26,11 +26,11 @@ def test_download_arrives_while_the_server_still_writes(server: CoreServer, logi
 
 
 def test_async_download_arrives_while_the_server_still_writes(
-    server: CoreServer, login: dict[str, str]
+    server: CoreServer, credentials: dict[str, str]
 ) -> None:
     async def scenario() -> None:
         async with (
-            AsyncCoreClient(server.url, **login) as client,
+            AsyncCoreClient(server.url, **credentials) as client,
             client.stream("GET", DOWNLOAD) as response,
         ):
             chunks = response.aiter_raw()
@@ -41,8 +41,8 @@ def test_async_download_arrives_while_the_server_still_writes(
     asyncio.run(scenario())
 
 
-def test_download_after_a_renewal(server: CoreServer, login: dict[str, str]) -> None:
-    with CoreClient(server.url, **login) as client:
+def test_download_is_a_stream_after_a_refresh(server: CoreServer, credentials: dict[str, str]) -> None:
+    with CoreClient(server.url, **credentials) as client:
         server.access_secret = server.new_secret()
         with client.stream("GET", DOWNLOAD) as response:
             assert not response.is_stream_consumed
@@ -50,7 +50,7 @@ def test_download_after_a_renewal(server: CoreServer, login: dict[str, str]) -> 
             server.proceed.set()
 
 
-def test_refused_response_is_not_read_where_nothing_can_be_renewed(server: CoreServer) -> None:
+def test_401_is_not_read_without_refresh_token_and_credentials(server: CoreServer) -> None:
     with (
         CoreClient(server.url, access_token="opaque") as client,
         client.stream("GET", PROCESS) as response,
@@ -61,7 +61,7 @@ def test_refused_response_is_not_read_where_nothing_can_be_renewed(server: CoreS
 
 
 def upload(connect: Connect) -> t.Any:
-    """A body that can be read once, of the kind that the client takes."""
+    """Return a body that can be read once, sync or async as the client needs."""
 
     async def agenerate() -> t.AsyncIterator[bytes]:
         yield b"one "
@@ -74,11 +74,11 @@ def upload(connect: Connect) -> t.Any:
     return generate() if connect.__name__ == "connect_sync" else agenerate()
 
 
-def test_upload_with_a_token_that_expires_is_renewed_before_it_is_sent(
-    server: CoreServer, connect: Connect, login: dict[str, str], clock: Clock
+def test_expired_token_is_refreshed_before_an_upload(
+    server: CoreServer, connect: Connect, credentials: dict[str, str], time_passes: TimePasses
 ) -> None:
-    client = connect(server.url, **login)
-    clock.passed = 590
+    client = connect(server.url, **credentials)
+    time_passes(590)
 
     response = client.post(PROCESS, content=upload(connect))
 
@@ -86,10 +86,10 @@ def test_upload_with_a_token_that_expires_is_renewed_before_it_is_sent(
     assert (server.refreshes, server.count(PROCESS)) == (1, 1)
 
 
-def test_upload_that_is_refused_is_not_sent_again_but_the_next_one_succeeds(
-    server: CoreServer, connect: Connect, login: dict[str, str]
+def test_rejected_upload_is_not_sent_again_but_the_next_one_succeeds(
+    server: CoreServer, connect: Connect, credentials: dict[str, str]
 ) -> None:
-    client = connect(server.url, **login)
+    client = connect(server.url, **credentials)
     server.access_secret = server.new_secret()
 
     with pytest.raises(CoreClientError, match="not sent again") as caught:
@@ -100,8 +100,8 @@ def test_upload_that_is_refused_is_not_sent_again_but_the_next_one_succeeds(
     assert client.post(PROCESS, content=upload(connect)).json()["body"] == "one two"
 
 
-def test_file_that_is_refused_is_not_sent_again_half(server: CoreServer, login: dict[str, str]) -> None:
-    with CoreClient(server.url, **login) as client:
+def test_rejected_file_is_not_sent_again(server: CoreServer, credentials: dict[str, str]) -> None:
+    with CoreClient(server.url, **credentials) as client:
         server.access_secret = server.new_secret()
         with pytest.raises(CoreClientError, match="not sent again"):
             client.post(PROCESS, content=io.BytesIO(b"a file"))
@@ -109,8 +109,10 @@ def test_file_that_is_refused_is_not_sent_again_half(server: CoreServer, login: 
         assert server.count(PROCESS) == 1
 
 
-def test_body_that_was_read_before_is_sent_again(server: CoreServer, login: dict[str, str]) -> None:
-    with CoreClient(server.url, **login) as client:
+def test_rejected_stream_that_was_read_before_is_sent_again(
+    server: CoreServer, credentials: dict[str, str]
+) -> None:
+    with CoreClient(server.url, **credentials) as client:
         server.access_secret = server.new_secret()
         request = client.build_request("POST", PROCESS, content=iter([b"a", b"b"]))
         request.read()
@@ -119,10 +121,10 @@ def test_body_that_was_read_before_is_sent_again(server: CoreServer, login: dict
 
 
 @pytest.mark.parametrize("options", [{"json": {"a": 1}}, {"data": {"a": "1"}}, {"content": "text"}, {}])
-def test_ordinary_bodies_are_sent_again(
-    server: CoreServer, connect: Connect, login: dict[str, str], options: dict[str, t.Any]
+def test_rejected_request_with_a_plain_body_is_sent_again(
+    server: CoreServer, connect: Connect, credentials: dict[str, str], options: dict[str, t.Any]
 ) -> None:
-    client = connect(server.url, **login)
+    client = connect(server.url, **credentials)
     server.access_secret = server.new_secret()
 
     response = client.post(PROCESS, **options)

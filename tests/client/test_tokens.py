@@ -1,4 +1,4 @@
-"""When tokens are due, without any I/O."""
+"""ActiveTokens: when new tokens are due, and when both have expired."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def token(**claims: object) -> str:
 
 
 @pytest.mark.parametrize(
-    ("claims", "renew_at"),
+    ("claims", "due_at"),
     [
         ({"exi": 600}, 1570),
         ({"exi": 600, "exp": 5, "iat": 1}, 1570),
@@ -40,43 +40,43 @@ def token(**claims: object) -> str:
         ({}, math.inf),
     ],
 )
-def test_received_tokens_live_as_long_as_they_say(claims: dict[str, t.Any], renew_at: float) -> None:
+def test_received_tokens_are_due_by_their_stated_lifetime(claims: dict[str, t.Any], due_at: float) -> None:
     tokens = ActiveTokens.received(token(**claims), "refresh", now=1000)
 
-    assert tokens.renew_at == pytest.approx(renew_at)
-    if renew_at < math.inf:
-        assert not tokens.due(renew_at - 0.01)
-        assert tokens.due(renew_at + 0.01)
+    assert tokens.due_at == pytest.approx(due_at)
+    if due_at < math.inf:
+        assert not tokens.due(due_at - 0.01)
+        assert tokens.due(due_at + 0.01)
 
 
 @pytest.mark.parametrize(
     "opaque",
     ["opaque", "a.b", "a.b.c.d.e", "a.!.c", "a..c", "e30.W10.c2ln", "e30.Ii.c2ln", "x." + "WyJ" * 9 + ".y"],
 )
-def test_tokens_that_cannot_be_read_are_never_due(opaque: str) -> None:
-    assert ActiveTokens.received(opaque, "refresh", now=0).renew_at == math.inf
-    assert ActiveTokens.resumed(opaque, "refresh", now=0, wall=0).renew_at == math.inf
+def test_opaque_tokens_are_never_due(opaque: str) -> None:
+    assert ActiveTokens.received(opaque, "refresh", now=0).due_at == math.inf
+    assert ActiveTokens.resumed(opaque, "refresh", now=0, wall=0).due_at == math.inf
 
 
-def test_deeply_nested_claims_are_not_read() -> None:
+def test_deeply_nested_claims_are_ignored() -> None:
     payload = base64.urlsafe_b64encode(b"[" * 100_000).decode().rstrip("=")
 
-    assert ActiveTokens.received(f"e30.{payload}.c2ln", "", now=0).renew_at == math.inf
+    assert ActiveTokens.received(f"e30.{payload}.c2ln", "", now=0).due_at == math.inf
 
 
-def test_resumed_tokens_go_by_the_wall_clock() -> None:
+def test_resumed_tokens_are_due_by_the_wall_clock() -> None:
     tokens = ActiveTokens.resumed(token(exi=600, exp=9100), "refresh", now=1000, wall=9000)
 
-    assert tokens.renew_at == 1070
-    assert not tokens.spent(1000, 9000)
+    assert tokens.due_at == 1070
+    assert not tokens.expired(1000, 9000)
 
 
-def test_resumed_access_token_that_came_alone_is_used_until_it_is_refused() -> None:
+def test_resumed_access_token_alone_is_never_due() -> None:
     assert not ActiveTokens.resumed(token(exi=600, exp=1), "", now=1000, wall=9000).due(1000)
 
 
 @pytest.mark.parametrize(
-    ("access", "refresh", "spent"),
+    ("access", "refresh", "expired"),
     [
         ("", "", True),
         (token(exp=9500), "", False),
@@ -91,17 +91,19 @@ def test_resumed_access_token_that_came_alone_is_used_until_it_is_refused() -> N
         ("opaque", "", False),
     ],
 )
-def test_tokens_are_spent_when_neither_serves(access: str, refresh: str, spent: bool) -> None:
-    assert ActiveTokens.resumed(access, refresh, now=1000, wall=9000).spent(1000, 9000) is spent
+def test_tokens_are_expired_if_both_are_missing_or_expired(
+    access: str, refresh: str, expired: bool
+) -> None:
+    assert ActiveTokens.resumed(access, refresh, now=1000, wall=9000).expired(1000, 9000) is expired
 
 
 @pytest.mark.parametrize("value", ["a", "a.b.c", "A-Z_~+/09.==", "x" * 9000])
-def test_bearer_tokens(value: str) -> None:
+def test_bearer_tokens_are_recognised(value: str) -> None:
     assert is_bearer(value)
 
 
 @pytest.mark.parametrize(
     "value", ["", "a b", "a\n", "\na", "a\x00", "ä", "a=b", "a,b", None, 1, b"a", ["a"]]
 )
-def test_what_is_no_bearer_token(value: object) -> None:
+def test_other_values_are_no_bearer_tokens(value: object) -> None:
     assert not is_bearer(value)

@@ -10,39 +10,8 @@ from flask import Flask
 
 from flask_core_auth.sessions import SessionStore, open_store
 
-from ..limits import extend_limits, restore_limits
-from ..stores import (
-    close_store,
-    postgres_server,
-    postgres_url,
-    redis_server,
-    redis_url,
-    sqlite_url,
-    started,
-    store_url,
-)
+from ..stores import close_store
 from .app import make_session_app
-
-__all__ = [
-    "postgres_server",
-    "postgres_url",
-    "redis_server",
-    "redis_url",
-    "sqlite_url",
-    "started",
-    "store_url",
-]
-
-
-@pytest.fixture(autouse=True)
-def extended_limits() -> Iterator[None]:
-    """Extend the time limits of stores and limit storages during a test.
-
-    A test of the limits calls ``restore_limits()`` before it opens a store.
-    """
-    extend_limits()
-    yield
-    restore_limits()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Sessions belong to a subject of somebody's: the same one of another's is another user."""
+"""Owners of sessions: the same subject at another identity provider is another user."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from flask_core_auth import CoreAuth, signals
 from flask_core_auth.cli import core_auth
 from flask_core_auth.testing import FakeTenant
 
-from .app import bearer, claims, login, refresh
-from .conftest import Clock
+from ..apps import Clock, bearer, log_in, refresh
+from ..forge import read
 
 MakeApp = Callable[..., Flask]
 Logins = dict[str, dict[str, str]]
@@ -43,19 +43,19 @@ def blueprint(app: Flask) -> CoreAuth:
 
 @pytest.fixture
 def logins(app: Flask, tenants: list[FakeTenant]) -> Logins:
-    """The tokens of four users who are all ``admin``, by who vouches for them."""
+    """The tokens of four users who are all ``admin``, by identity provider."""
     client = app.test_client()
-    tokens = {"local": login(client), "host": login(client, "a@host")}
+    tokens = {"local": log_in(client), "host": log_in(client, "a@host")}
     for tenant in tenants:
         tokens[tenant.domain] = client.post("/api/login", headers=bearer(tenant.token())).json
     for idp, pair in tokens.items():
-        named = claims(pair["access_token"])
+        named = read(pair["access_token"])
         assert (named["idp"], named["sub"]) == (idp, "admin")
     return tokens
 
 
 def live(app: Flask, logins: Logins) -> list[str]:
-    """Whose sessions are live."""
+    """Return the identity providers with a live session."""
     client = app.test_client()
     statuses = {idp: refresh(client, pair["refresh_token"]).status_code for idp, pair in logins.items()}
     assert set(statuses.values()) <= {200, 401}
@@ -63,36 +63,46 @@ def live(app: Flask, logins: Logins) -> list[str]:
 
 
 @pytest.mark.parametrize("mine", IDPS)
-def test_nobody_sees_the_sessions_of_anothers_user(app: Flask, logins: Logins, mine: str) -> None:
+def test_list_omits_the_same_subject_at_another_identity_provider(
+    app: Flask, logins: Logins, mine: str
+) -> None:
     response = app.test_client().get("/api/sessions", headers=bearer(logins[mine]["access_token"]))
     listed = [session["id"] for session in response.json["sessions"]]
-    assert listed == [claims(logins[mine]["access_token"])["sid"]]
+    assert listed == [read(logins[mine]["access_token"])["sid"]]
 
 
 @pytest.mark.parametrize("mine", IDPS)
-def test_nobody_ends_a_session_of_anothers_user(app: Flask, logins: Logins, mine: str) -> None:
+def test_session_of_the_same_subject_at_another_identity_provider_cannot_be_ended(
+    app: Flask, logins: Logins, mine: str
+) -> None:
     client, headers = app.test_client(), bearer(logins[mine]["access_token"])
     for idp in set(IDPS) - {mine}:
-        path = f"/api/sessions/{claims(logins[idp]['access_token'])['sid']}"
+        path = f"/api/sessions/{read(logins[idp]['access_token'])['sid']}"
         assert client.delete(path, headers=headers).status_code == 404
     assert live(app, logins) == list(IDPS)
 
 
 @pytest.mark.parametrize("mine", IDPS)
-def test_who_ends_all_sessions_ends_only_ones_own(app: Flask, logins: Logins, mine: str) -> None:
+def test_ending_all_sessions_spares_the_same_subject_at_another_identity_provider(
+    app: Flask, logins: Logins, mine: str
+) -> None:
     response = app.test_client().delete("/api/sessions", headers=bearer(logins[mine]["access_token"]))
     assert response.status_code == 204
     assert live(app, logins) == [idp for idp in IDPS if idp != mine]
 
 
 @pytest.mark.parametrize("mine", IDPS)
-def test_logout_ends_ones_own_session(app: Flask, logins: Logins, mine: str) -> None:
+def test_logout_spares_the_same_subject_at_another_identity_provider(
+    app: Flask, logins: Logins, mine: str
+) -> None:
     response = app.test_client().post("/api/logout", headers=bearer(logins[mine]["refresh_token"]))
     assert response.status_code == 204
     assert live(app, logins) == [idp for idp in IDPS if idp != mine]
 
 
-def test_host_means_a_subject_whoever_vouches_for_it(app: Flask, logins: Logins) -> None:
+def test_revoke_ends_the_sessions_of_a_subject_at_every_identity_provider(
+    app: Flask, logins: Logins
+) -> None:
     with app.app_context():
         listed = blueprint(app).sessions_of("admin")
         assert {(session.subject, session.idp) for session in listed} == {("admin", idp) for idp in IDPS}
@@ -101,30 +111,28 @@ def test_host_means_a_subject_whoever_vouches_for_it(app: Flask, logins: Logins)
     assert live(app, logins) == []
 
 
-def test_who_vouches_for_the_subject_of_an_ended_session_is_told(app: Flask, logins: Logins) -> None:
-    told = []
+def test_logged_out_signal_names_the_identity_provider(app: Flask, logins: Logins) -> None:
+    sent = []
 
     def receive(app: Flask, *, subject: str, idp: str, **more: object) -> None:
-        told.append((subject, idp))
+        sent.append((subject, idp))
 
     with signals.logged_out.connected_to(receive, app), app.app_context():
         blueprint(app).revoke("admin")
-    assert told == [("admin", idp) for idp in IDPS]
+    assert sent == [("admin", idp) for idp in IDPS]
 
 
-def test_commands_mean_a_subject_whoever_vouches_for_it(app: Flask, logins: Logins) -> None:
+def test_commands_list_and_revoke_at_every_identity_provider(app: Flask, logins: Logins) -> None:
     runner = app.test_cli_runner()
     listed = runner.invoke(core_auth, ["sessions", "list", "admin", "--json"])
     assert {session["id"] for session in json.loads(listed.output)} == {
-        claims(pair["access_token"])["sid"] for pair in logins.values()
+        read(pair["access_token"])["sid"] for pair in logins.values()
     }
     assert runner.invoke(core_auth, ["sessions", "revoke", "admin"]).output == "Ended: 4\n"
     assert live(app, logins) == []
 
 
-def test_sessions_of_all_who_share_a_subject_are_listed_latest_used_first(
-    app: Flask, logins: Logins, clock: Clock
-) -> None:
+def test_sessions_of_lists_the_most_recently_used_first(app: Flask, logins: Logins, clock: Clock) -> None:
     client = app.test_client()
     for idp in ("host", "b.example:8443", "local", "a.example"):
         clock.move(60)

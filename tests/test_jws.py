@@ -1,3 +1,5 @@
+"""Compact tokens taken apart, and strict JSON."""
+
 from __future__ import annotations
 
 import json
@@ -9,6 +11,7 @@ from flask_core_auth import jws
 from .forge import encode
 
 HEADER = encode({"alg": "HS256"}).decode()
+
 REPEATED = encode('{"alg":"HS256","alg":"HS256"}').decode()
 
 
@@ -23,7 +26,7 @@ REPEATED = encode('{"alg":"HS256","alg":"HS256"}').decode()
         ("ä.b.c", "malformed"),
         ("\ud800.b.c", "malformed"),
         ("!.b.c", "malformed"),
-        (f"{HEADER}.x.c", "malformed"),  # no base64 has one character more than four
+        (f"{HEADER}.x.c", "malformed"),  # the length of base64 is never 1 modulo 4
         (f"{HEADER}=.e30.c", "malformed"),
         (f"{HEADER}.e30=.c", "malformed"),
         (f"{encode('[]').decode()}.e30.c", "malformed"),
@@ -40,12 +43,12 @@ REPEATED = encode('{"alg":"HS256","alg":"HS256"}').decode()
     ],
     ids=range(22),
 )
-def test_what_is_no_signed_token_is_told_what_it_is(token, what):
+def test_malformed_token_is_rejected_with_the_reason(token, what):
     with pytest.raises(jws.MalformedTokenError, match=what):
         jws.parse(token)
 
 
-def test_a_token_of_the_greatest_size_is_read():
+def test_token_of_the_maximum_size_is_parsed():
     start = f"{HEADER}.e30."
     token = start + "A" * (jws.MAX_TOKEN_BYTES - len(start))
     assert jws.parse(token).payload == b"{}"
@@ -71,29 +74,29 @@ def test_a_token_of_the_greatest_size_is_read():
     ],
     ids=range(12),
 )
-def test_an_object_is_read_strictly(text):
+def test_malformed_or_ambiguous_json_is_rejected(text):
     with pytest.raises(ValueError):  # noqa: PT011
         jws.load_object(text.encode())
 
 
 @pytest.mark.parametrize("data", [b"\xff", '{"a": 1}'.encode("utf-16"), b'{"a": "\xe4"}'])
-def test_an_object_is_utf_8(data):
+def test_json_that_is_not_utf_8_is_rejected(data):
     with pytest.raises(ValueError):  # noqa: PT011
         jws.load_object(data)
 
 
-def test_a_good_object_is_read():
+def test_json_object_is_loaded():
     value = {"a": [1, {"b": None}], "ä": 1.5}
     assert jws.load_object(json.dumps(value).encode()) == value
 
 
 @pytest.mark.parametrize("value", [0, 1, 1.5, -1, 2**53 - 1])
-def test_numbers_that_every_reader_agrees_on_are_times(value):
+def test_exact_number_is_a_time(value):
     assert jws.is_time(value)
 
 
 @pytest.mark.parametrize(
     "value", [True, False, None, "1", [], {}, 2**53, -(2**53), 10**400, float("inf"), float("nan")]
 )
-def test_other_values_are_no_times(value):
+def test_other_values_are_not_times(value):
     assert not jws.is_time(value)

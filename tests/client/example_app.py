@@ -1,4 +1,4 @@
-"""The example app as it is served in earnest: gunicorn, more than one worker, a real port."""
+"""The example app on gunicorn, with two workers and a real port."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from collections import Counter
 from pathlib import Path
 
 from ..tether import tethered
+from .server import PATIENCE
 
 
 class ExampleApp:
     """Serves the example app until it is closed.
 
-    :param directory: where its log goes.
-    :param settings: its configuration, by the names of its variables without ``CORE_API_AUTH_``.
+    :param directory: for the logs of the app.
+    :param settings: the settings of the app, by the names of the variables without ``CORE_API_AUTH_``.
     """
 
     username = "admin"
@@ -46,7 +47,7 @@ class ExampleApp:
         self.url = self._wait_for_address()
 
     def _wait_for_address(self) -> str:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self._process.poll() is None:
             found = re.search(r"Listening at: (http://\S+)", self._log.read_text())
             if found:
@@ -55,17 +56,22 @@ class ExampleApp:
         self.close()
         raise AssertionError(self._log.read_text())
 
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {"username": self.username, "password": self.password}
+
     def close(self) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(PATIENCE)
 
-    def requests(self, expected: int) -> Counter[str]:
-        """How often each "METHOD path status" was answered since the last call.
+    def requests(self, expected: int = 0) -> Counter[str]:
+        """Count each "METHOD path status" in the log since the last call.
 
-        gunicorn logs a request after it was answered, so this waits for ``expected`` of them, and then a
-        little for one too many.
+        gunicorn logs a request after its response. The method therefore waits for ``expected`` requests,
+        and then 0.1 seconds for one too many. Each test must count all of its requests, so that none is
+        counted in the next test. After :meth:`close`, the log is complete.
         """
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE
         while len(lines := self._lines()) < expected and time.monotonic() < deadline:
             time.sleep(0.02)
         time.sleep(0.1)
