@@ -10,6 +10,7 @@ from flask import Blueprint, Flask
 
 from . import jwt_extended
 from .callbacks import HostCallbacks
+from .concurrency import PasswordChecks
 from .config import AuthConfig, unknown_keys
 from .errors import ConfigError
 from .grants import Grants
@@ -95,6 +96,7 @@ class CoreAuth(Blueprint):
                 sessions=sessions,
             ),
             throttle=LoginThrottle(config.login_limit, config.limit_storage),
+            password_checks=PasswordChecks(config.login_concurrency),
             sessions=sessions,
         )
 
@@ -144,30 +146,35 @@ class CoreAuth(Blueprint):
         grant = State.current().grants.issue(Admitted(identity), fresh=fresh)
         return TokenPair(**grant.tokens)
 
-    def revoke(self, subject: str) -> int:
+    def revoke(self, subject: str, *, idp: str | None = None) -> int:
         """End every session of a subject: after a new password, at the end of an account.
 
         This ends the sessions of the subject with every identity provider: the config, the app itself and
         the configured tenants. Its refresh tokens are no longer accepted. Its access tokens are accepted
         until they expire, unless ``API_AUTH_SESSION_CHECK`` is ``"always"``.
 
+        :param subject: the subject.
+        :param idp: end only the sessions with this identity provider: ``"local"``, ``"host"`` or the domain
+            of a tenant, which may be a tenant that is no longer configured.
         :return: the number of sessions that were ended.
         :raises RuntimeError: without sessions: set ``API_AUTH_SESSIONS``.
         :raises ServiceUnavailableError: if the session store is down.
         """
         sessions = _sessions_or_error()
-        return sum(map(sessions.end_all, State.current().validators.identities_of(subject)))
+        return sum(map(sessions.end_all, State.current().validators.identities_of(subject, idp)))
 
-    def sessions_of(self, subject: str) -> list[Session]:
+    def sessions_of(self, subject: str, *, idp: str | None = None) -> list[Session]:
         """Return the sessions of a subject, most recently used first.
 
         These are the sessions with every identity provider, at most 1,000 for each.
 
+        :param subject: the subject.
+        :param idp: list only the sessions with this identity provider, as in :meth:`revoke`.
         :raises RuntimeError: without sessions: set ``API_AUTH_SESSIONS``.
         :raises ServiceUnavailableError: if the session store is down.
         """
         sessions = _sessions_or_error()
-        identities = State.current().validators.identities_of(subject)
+        identities = State.current().validators.identities_of(subject, idp)
         listed = [session for identity in identities for session in sessions.list(identity)]
         return sorted(listed, key=lambda session: session.last_used_at, reverse=True)
 

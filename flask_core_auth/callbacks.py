@@ -7,6 +7,7 @@ import json
 import logging
 import typing as t
 
+from flask import current_app
 from flask_jwt_extended.config import config as jwt_settings
 from flask_jwt_extended.default_callbacks import default_blocklist_callback
 from flask_jwt_extended.exceptions import JWTExtendedException
@@ -49,6 +50,11 @@ def calling_host(name: str) -> Iterator[None]:
         raise ServiceUnavailableError(
             "A check of the application failed", retry_after=CALLBACK_RETRY_AFTER_SECONDS
         ) from error
+
+
+def _call(callback: Callable[..., t.Any], *arguments: object) -> t.Any:
+    # A coroutine is truthy: a callback that is a coroutine function would accept every token.
+    return current_app.ensure_sync(callback)(*arguments)
 
 
 #: Claims that flask-core-auth sets; the app's additional claims cannot replace or add them.
@@ -111,9 +117,9 @@ class HostCallbacks:
             raise ValueError("an anonymous identity has no tokens")
         with calling_host("additional_claims_loader"):
             # A copy: the app may return a dictionary that it shares between calls.
-            claims = dict(self.manager._user_claims_callback(subject))
+            claims = dict(_call(self.manager._user_claims_callback, subject))
         with calling_host("additional_headers_loader"):
-            headers = dict(self.manager._jwt_additional_header_callback(subject))
+            headers = dict(_call(self.manager._jwt_additional_header_callback, subject))
         with calling_host("additional_claims_loader or additional_headers_loader"):
             json.dumps([claims, headers], cls=jwt_settings.json_encoder)
         return Additions(
@@ -135,17 +141,17 @@ class HostCallbacks:
         is_blocked = manager._token_in_blocklist_callback
         if is_blocked is not default_blocklist_callback:
             with calling_host("token_in_blocklist_loader"):
-                if is_blocked(header(), claims):
+                if _call(is_blocked, header(), claims):
                     raise UnauthorizedError.invalid(self._realm)
         is_verified = manager._token_verification_callback
         if is_verified is not self._own_verification:
             with calling_host("token_verification_loader"):
-                if not is_verified(header(), claims):
+                if not _call(is_verified, header(), claims):
                     raise UnauthorizedError.invalid(self._realm)
         if manager._user_lookup_callback is None:
             return None
         with calling_host("user_lookup_loader"):
-            user = manager._user_lookup_callback(header(), claims)
+            user = _call(manager._user_lookup_callback, header(), claims)
             if user is None:
                 raise UnauthorizedError.invalid(self._realm)
             return {"loaded_user": user}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote, unquote, urlsplit
 
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .config import SETTINGS, unknown_keys
 from .errors import ConfigError, ServiceUnavailableError
 from .jwt_extended import CoreJWTManager
-from .protection import BARE_MARK, PROTECTED_MARK
+from .protection import BARE_MARK, EXEMPT_MARK, PROTECTED_MARK, authorize_request
 from .state import KEY, State
 
 if t.TYPE_CHECKING:
@@ -131,23 +133,42 @@ def _cut(value: str) -> str:
 def _show(setting: Setting, config: Mapping[str, object]) -> ShownSetting:
     source = setting.source(config)
     if source is None:
-        return ShownSetting(setting.key, _display(setting.default, secret=False), "default")
+        return ShownSetting(setting.key, _plain(setting.default), "default")
     origin = "set" if source == setting.key else f"from {source}"
-    return ShownSetting(setting.key, _display(config[source], secret=setting.secret), origin)
+    return ShownSetting(setting.key, _display(setting, config[source]), origin)
 
 
-def _display(value: object, *, secret: bool) -> str:
-    if not secret:
-        return "-" if value is None or value == () or value == {} else str(value)
-    if isinstance(value, Mapping):
-        return ", ".join(str(name) for name in value)
-    if isinstance(value, str) and "://" in value:
-        # Who and what stands before the last @ and behind a ? may be or hold a password, however it is
-        # written; where the store is, helps.
-        scheme, _, rest = value.partition("://")
-        before, _, place = rest.partition("?")[0].rpartition("@")
-        return f"{scheme}://{MASK}@{place}" if before or "?" in rest else f"{scheme}://{place}"
-    return MASK
+def _display(setting: Setting, value: object) -> str:
+    # By the kind of the setting, not by the form of its value: any secret may contain "://".
+    if setting.url:
+        return _place(value)
+    return MASK if setting.secret else _plain(value)
+
+
+def _plain(value: object) -> str:
+    return "-" if value is None or value == () or value == {} else str(value)
+
+
+def _place(url: object) -> str:
+    """Return the scheme, host, port and path of a URL. User, password, query and fragment are left out."""
+    try:
+        parts = urlsplit(str(url))
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return MASK
+    # A password that is not percent-encoded may be split anywhere: then an @ is left behind the host.
+    if "@" in parts.path + parts.query + parts.fragment or not re.fullmatch(r"[A-Za-z0-9._:-]*", host):
+        return MASK
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{parts.path}"
+
+
+def _without_secrets(message: str, url: str) -> str:
+    """Return the first line of a store's error without the password of its URL, in any encoding."""
+    password = urlsplit(url).password or ""
+    for secret in sorted({password, unquote(password), quote(unquote(password), safe="")} - {""}, key=len):
+        message = message.replace(secret, MASK)
+    return " ".join(message.split())
 
 
 def _unreachable(state: State) -> Iterator[str]:
@@ -156,7 +177,8 @@ def _unreachable(state: State) -> Iterator[str]:
         try:
             state.sessions.is_live(secrets.token_urlsafe(16))
         except ServiceUnavailableError as error:
-            yield f"API_AUTH_SESSIONS: the store does not answer: {' '.join(str(error.__cause__).split())}"
+            reason = _without_secrets(str(error.__cause__), state.config.sessions or "")
+            yield f"API_AUTH_SESSIONS: the store does not answer: {reason}"
     if not state.throttle.is_reachable():
         yield "API_AUTH_LIMIT_STORAGE: the storage does not answer"
 
@@ -208,16 +230,28 @@ def _open_views(app: Flask) -> Iterator[str]:
     """Yield the routes that look protected in the source but are open."""
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
-        if getattr(view, BARE_MARK, False) and not getattr(view, PROTECTED_MARK, False):
+        is_protected = getattr(view, PROTECTED_MARK, False) or _is_under_protect(app, rule.endpoint)
+        if getattr(view, BARE_MARK, False) and not is_protected:
             yield (
                 f"{rule.rule} is open, though its view has @auth_required: that must stand below the route"
                 " decorator"
             )
-        elif getattr(view, PROTECTED_MARK, False) and not getattr(rule, "provide_automatic_options", True):
+        elif is_protected and not getattr(rule, "provide_automatic_options", True):
             yield (
                 f"{rule.rule} answers OPTIONS itself, which needs no token: leave OPTIONS out of its"
                 " methods, and Flask answers it"
             )
+
+
+def _is_under_protect(app: Flask, endpoint: str) -> bool:
+    if getattr(app.view_functions[endpoint], EXEMPT_MARK, False):
+        return False
+    names: list[str | None] = [None]
+    scope, _, _ = endpoint.rpartition(".")
+    while scope:
+        names.append(scope)
+        scope, _, _ = scope.rpartition(".")
+    return any(authorize_request in app.before_request_funcs.get(name, ()) for name in names)
 
 
 def _behind_proxy_fix(wsgi_app: object) -> bool:

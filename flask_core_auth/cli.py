@@ -19,6 +19,9 @@ if t.TYPE_CHECKING:
 
     from .blueprint import CoreAuth
 
+idp_option = click.option(
+    "--idp", help="Only with this identity provider: local, host, or the domain of a (former) tenant."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")
 
 
@@ -104,13 +107,14 @@ def sessions() -> None:
 
 @sessions.command("list")
 @click.argument("subject")
+@idp_option
 @as_json
 @pass_script_info
-def list_sessions(info: ScriptInfo, subject: str, as_json: bool) -> None:
+def list_sessions(info: ScriptInfo, subject: str, idp: str | None, as_json: bool) -> None:
     """List the sessions of SUBJECT, most recently used first."""
     app, blueprint = _load(info)
     with app.app_context(), _click_errors():
-        listed = [session.as_json() for session in blueprint.sessions_of(subject)]
+        listed = [session.as_json() for session in blueprint.sessions_of(subject, idp=idp)]
     if as_json:
         click.echo(json.dumps(listed, indent=2))
         return
@@ -120,13 +124,14 @@ def list_sessions(info: ScriptInfo, subject: str, as_json: bool) -> None:
 
 @sessions.command()
 @click.argument("subject")
+@idp_option
 @as_json
 @pass_script_info
-def revoke(info: ScriptInfo, subject: str, as_json: bool) -> None:
+def revoke(info: ScriptInfo, subject: str, idp: str | None, as_json: bool) -> None:
     """End every session of SUBJECT."""
     app, blueprint = _load(info)
     with app.app_context(), _click_errors():
-        ended = blueprint.revoke(subject)
+        ended = blueprint.revoke(subject, idp=idp)
     click.echo(json.dumps({"ended": ended}) if as_json else f"Ended: {ended}")
 
 

@@ -34,6 +34,9 @@ class ParsedToken(t.NamedTuple):
     message: bytes
     signature: bytes
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(header={self.header!r})"  # the rest is the token
+
 
 def parse(token: str) -> ParsedToken:
     """Parse a token: check its size, its three parts and its header, a JSON object without extensions.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import time
 import typing as t
 from contextvars import ContextVar
@@ -54,7 +56,7 @@ class CoreJWTManager(JWTManager):
         self._realm = config.realm
         self.encode_key_loader(lambda identity: self._secrets[0])
         self.decode_key_loader(lambda header, claims: _signing_secret.get(self._secrets[0]))
-        self.token_verification_loader(self.verify_claims)
+        super().token_verification_loader(self.verify_claims)
         self.unauthorized_loader(lambda reason: _respond(UnauthorizedError.missing(self._realm)))
         self.expired_token_loader(lambda header, claims: _respond(UnauthorizedError.expired(self._realm)))
         self.needs_fresh_token_loader(
@@ -67,6 +69,24 @@ class CoreJWTManager(JWTManager):
             self.token_verification_failed_loader,
         ):
             loader(lambda header, claims: self._respond_invalid())
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # flask-jwt-extended calls its callbacks without await. A coroutine is truthy, so a coroutine
+        # function would accept every token.
+        if name.endswith("_callback") and inspect.iscoroutinefunction(value):
+            value = _in_sync(value)
+        super().__setattr__(name, value)
+
+    def token_verification_loader(self, callback: Callable[..., t.Any]) -> Callable[..., t.Any]:
+        """Set the app's token verification, which is called after :meth:`verify_claims`, not in place of
+        it."""
+        call = _in_sync(callback) if inspect.iscoroutinefunction(callback) else callback
+
+        def verify(header: Mapping[str, t.Any], claims: Mapping[str, t.Any]) -> bool:
+            return self.verify_claims(header, claims) and bool(call(header, claims))
+
+        super().token_verification_loader(verify)
+        return callback
 
     def _respond_invalid(self) -> ResponseReturnValue:
         return _respond(UnauthorizedError.invalid(self._realm))
@@ -108,6 +128,14 @@ class CoreJWTManager(JWTManager):
             finally:
                 _signing_secret.reset(reset)
         raise last
+
+
+def _in_sync(callback: Callable[..., t.Any]) -> Callable[..., t.Any]:
+    @functools.wraps(callback)
+    def call(*arguments: object) -> t.Any:
+        return current_app.ensure_sync(callback)(*arguments)
+
+    return call
 
 
 def _respond(error: UnauthorizedError) -> ResponseReturnValue:

@@ -13,9 +13,12 @@ if t.TYPE_CHECKING:
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::[0-9]*)?")
 _ORIGIN = re.compile("https?://" + _HOST.pattern)
 # A proxy sets these headers, or the caller does: in both cases the caller may be on any machine.
-_FORWARDED = (
-    *("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "HTTP_CF_CONNECTING_IP"),
-    *("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO"),
+_FORWARDED = frozenset(
+    (
+        *("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "HTTP_CF_CONNECTING_IP"),
+        *("HTTP_X_ORIGINAL_FORWARDED_FOR", "HTTP_TRUE_CLIENT_IP", "HTTP_X_CLUSTER_CLIENT_IP"),
+        *("HTTP_FASTLY_CLIENT_IP", "HTTP_X_ENVOY_EXTERNAL_ADDRESS"),
+    )
 )
 
 
@@ -39,7 +42,7 @@ def is_local(environ: WSGIEnvironment) -> bool:
     or, in current browsers, in ``Sec-Fetch-Site``; after DNS rebinding, it shows in ``Host``. ``Host`` also
     reveals a proxy that passes the name on and adds no header of its own.
     """
-    if any(name in environ for name in _FORWARDED):
+    if any(name in _FORWARDED or name.startswith("HTTP_X_FORWARDED_") for name in environ):
         return False
     if environ.get("HTTP_SEC_FETCH_SITE", "none") not in ("none", "same-origin"):
         return False

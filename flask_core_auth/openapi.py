@@ -163,18 +163,20 @@ def _login(config: AuthConfig) -> Document:
 
 
 def _refresh(config: AuthConfig) -> Document:
+    success = _tokens_success(
+        "Refreshed",
+        "CoreAuthTokens" if config.refresh_rotation else "CoreAuthAccessToken",
+    )
+    if config.cookies:
+        content = success["200"]["content"]["application/json"]
+        empty = {"type": "object", "maxProperties": 0, "description": "After a refresh by cookie"}
+        content["schema"] = {"oneOf": [content["schema"], empty]}
     return {
         "operationId": "coreAuthRefresh",
         "summary": "Get a new access token",
         "tags": ["login"],
         "security": _security(config, "Refresh"),
-        "responses": {
-            **_tokens_success(
-                "Refreshed",
-                "CoreAuthTokens" if config.refresh_rotation else "CoreAuthAccessToken",
-            ),
-            **_error_responses(401, 503),
-        },
+        "responses": {**success, **_error_responses(401, 503)},
     }
 
 

@@ -176,7 +176,7 @@ def authorize(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
         values.update(
             _core_auth_environ=environ,
             _core_auth_granted=ANONYMOUS,
-            _core_auth_identity=ANONYMOUS,
+            _core_auth_identity=None,
             _jwt_extended_jwt={},
             _jwt_extended_jwt_header={},
             _jwt_extended_jwt_user={"loaded_user": None},

@@ -11,6 +11,7 @@ from .errors import ConfigError
 
 if t.TYPE_CHECKING:
     from .callbacks import HostCallbacks
+    from .concurrency import PasswordChecks
     from .config import AuthConfig
     from .grants import Grants
     from .sessions import Sessions
@@ -35,6 +36,7 @@ class State:
     tokens: Tokens
     grants: Grants
     throttle: LoginThrottle
+    password_checks: PasswordChecks
     sessions: Sessions | None
 
     @staticmethod

@@ -10,6 +10,7 @@ import re
 import threading
 import time
 import typing as t
+import unicodedata
 from urllib.parse import urlsplit
 
 from .errors import TooManyRequestsError
@@ -21,7 +22,8 @@ if t.TYPE_CHECKING:
 
 logger = logging.getLogger("flask_core_auth")
 
-#: All usernames of one address together may fail this many times as often as one of them.
+#: All usernames of one address together may fail this many times as often as one of them; all addresses of
+#: one IPv6 /48 this many times as often as one address.
 ADDRESS_FACTOR = 5
 #: Time limit of the storage for a connection, and for each of its responses.
 STORAGE_TIMEOUT_SECONDS = 1
@@ -192,15 +194,16 @@ _Counter = tuple["RateLimitItem", str]
 
 
 def _counters(limit: str, address: str | None, username: str) -> list[_Counter]:
-    network = _network(address)
-    by_name, by_address = _key(network or "", username), _key(network or "")
+    shared = networks(address)
+    # A verifier may ignore case and width, so all spellings of a name share one counter.
+    name = unicodedata.normalize("NFKC", username).casefold()
     items = parse_limit(limit)
-    if network is None:
-        # All clients without an address must not share one limit: one client could use it up for all.
-        return [(item, by_name) for item in items]
-    return [(item, by_name) for item in items] + [
-        (type(item)(item.amount * ADDRESS_FACTOR, item.multiples), by_address) for item in items
-    ]
+    counters = [(item, _key(shared[0] if shared else "", name)) for item in items]
+    # Without an address, no limit is shared by all names: one client could use it up for every client.
+    for level, network in enumerate(shared, 1):
+        factor = ADDRESS_FACTOR**level
+        counters += [(type(item)(item.amount * factor, item.multiples), _key(network)) for item in items]
+    return counters
 
 
 def _key(*parts: str) -> str:
@@ -208,24 +211,25 @@ def _key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _network(address: str | None) -> str | None:
-    """Return the part of a client's address that the client cannot choose: of an IPv6 address the /64.
+def networks(address: str | None) -> list[str]:
+    """Return the networks that failed logins of an address count for, the smallest first.
 
-    None if there is no address, as on a Unix socket.
+    A client can choose its IPv6 address within a /64, and often the /64 within a /48 (RFC 6177). Both
+    count. The list is empty without an address, as on a Unix socket.
     """
     if not address:
-        return None
+        return []
     # Some proxies append the port.
     host = re.fullmatch(r"\[(.+)\](?::[0-9]+)?|([0-9.]+):[0-9]+", address)
     try:
         parsed = ipaddress.ip_address((host[1] or host[2]) if host else address)
     except ValueError:
-        return address
+        return [address]
     if isinstance(parsed, ipaddress.IPv6Address):
         if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.IPv6Network((int(parsed), 64), strict=False))
-    return str(parsed)
+            return [str(parsed.ipv4_mapped)]
+        return [str(ipaddress.IPv6Network((int(parsed), size), strict=False)) for size in (64, 48)]
+    return [str(parsed)]
 
 
 def _limit_error(limiter: FixedWindowRateLimiter, item: RateLimitItem, key: str) -> TooManyRequestsError:

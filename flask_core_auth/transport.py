@@ -45,6 +45,9 @@ class SentToken(t.NamedTuple):
     csrf: str | None
     location: str
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(location={self.location!r})"
+
 
 def bearer_token(header: str | None) -> str | None:
     """Return the token in an ``Authorization`` header; None without a header, or with another scheme.
@@ -166,13 +169,14 @@ def read_body(request: Request, *, max_bytes: int) -> bytes:
     return body
 
 
-def tokens_response(tokens: Mapping[str, str], *, cookies: bool) -> Response:
+def tokens_response(tokens: Mapping[str, str], *, cookies: bool, body: bool = True) -> Response:
     """Make the response that returns new tokens.
 
     :param tokens: the tokens by their names in the body: ``access_token``, ``refresh_token``.
-    :param cookies: whether to set them as cookies, too.
+    :param cookies: whether to set them as cookies.
+    :param body: whether the body holds them; otherwise it is ``{}``.
     """
-    response = jsonify(tokens)
+    response = jsonify(tokens if body else {})
     response.headers["Cache-Control"] = "no-store"  # RFC 6749, 5.1
     if cookies:
         set_cookies(response, tokens)

@@ -10,7 +10,7 @@ from flask_jwt_extended import JWTManager
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_core_auth import auth_required
-from flask_core_auth.check import _display, examine
+from flask_core_auth.check import SETTINGS_BY_KEY, _display, examine
 
 from .apps import SECRET
 from .conftest import MakeApp
@@ -111,11 +111,27 @@ def test_stores_that_do_not_respond_are_errors(make_app):
 @pytest.mark.parametrize(
     ("uri", "shown"),
     [
-        ("redis://:hid/den@host:1/0", "redis://********@host:1/0"),
-        ("redis://:hid@den@host:1/0", "redis://********@host:1/0"),
-        ("redis://host:1/0?password=hidden", "redis://********@host:1/0"),
+        ("redis://:hid/den@host:1/0", "********"),
+        ("redis://user:12/hidden@host:1/0", "********"),
+        ("redis://:hid#den@host:1/0", "********"),
+        ("redis://:hid?den@host:1/0", "********"),
+        ("redis://:hid@den@host:1/0", "redis://host:1/0"),
+        ("redis://:hidden@host:1/0", "redis://host:1/0"),
+        ("redis://host:1/0?password=hidden", "redis://host:1/0"),
+        ("redis://[::1]:1/0", "redis://[::1]:1/0"),
         ("redis://host:1/0", "redis://host:1/0"),
+        ("sqlite:///core-auth.db", "sqlite:///core-auth.db"),
     ],
 )
-def test_password_in_a_uri_is_hidden(uri, shown):
-    assert _display(uri, secret=True) == shown
+@pytest.mark.parametrize("key", ["API_AUTH_LIMIT_STORAGE", "API_AUTH_SESSIONS"])
+def test_check_shows_only_scheme_host_port_and_path_of_a_url(key, uri, shown):
+    assert _display(SETTINGS_BY_KEY[key], uri) == shown
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["API_AUTH_PASSWORD", "API_AUTH_USERS", "API_AUTH_JWT_SECRET", "API_AUTH_JWT_SECRET_FALLBACKS"],
+)
+def test_check_masks_a_secret_that_looks_like_a_url(key):
+    assert _display(SETTINGS_BY_KEY[key], "scheme://hidden") == "********"
+    assert _display(SETTINGS_BY_KEY[key], {"hidden": "x"}) == "********"

@@ -71,8 +71,19 @@ def test_check_shows_every_setting_and_no_secret(flask):
     assert lines["API_AUTH_USERNAME"] == ["admin", "set"]
     assert lines["API_AUTH_PASSWORD"] == ["********", "set"]
     assert lines["API_AUTH_USERS"] == ["********", "set"]
-    assert lines["API_AUTH_LIMIT_STORAGE"] == ["redis://********@localhost:1/0", "set"]
+    assert lines["API_AUTH_LIMIT_STORAGE"] == ["redis://localhost:1/0", "set"]
     assert lines["API_AUTH_REALM"] == ["flask-core-auth", "default"]
+
+
+def test_check_shows_no_password_of_a_store_that_does_not_respond(flask):
+    environ = {
+        "CORE_API_AUTH_SESSIONS": "redis://:hid%2Fden@localhost:1/0",
+        "CORE_API_AUTH_JWT_SECRET": SECRET,
+    }
+    for options in ((), ("--json",)):
+        done = flask("check", *options, **environ)
+        assert "does not answer" in done.stdout
+        assert "hid" not in done.stdout + done.stderr
 
 
 def test_check_shows_the_origin_of_a_derived_setting(flask):

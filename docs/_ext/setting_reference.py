@@ -28,6 +28,7 @@ TYPES = {
     "parse_tenants": "list of dict, or str",
     "parse_about": "dict",
     "parse_login_limit": "str or None",
+    "parse_concurrency": "int or None",
     "parse_limit_storage": "str (URI)",
     "parse_sessions": "str (URL)",
     "parse_session_check": '`"refresh"` or `"always"`',
@@ -62,6 +63,8 @@ def _describe(setting: settings.Setting) -> str:
 
 def _default(setting: settings.Setting) -> str:
     default = setting.default
+    if setting.default_in_words is not None:
+        return setting.default_in_words
     if setting.fallback:
         return f"`{setting.fallback}`"
     if default is None or default == () or default == {}:

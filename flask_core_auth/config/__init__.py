@@ -36,8 +36,9 @@ class AuthConfig:
     tenants: tuple[Auth0Tenant, ...]
     about: Mapping[str, t.Any] | None
     login_limit: str | None
-    limit_storage: str
-    sessions: str | None
+    login_concurrency: int | None
+    limit_storage: str = field(repr=False)
+    sessions: str | None = field(repr=False)
     session_check: str
     session_max_age: int
     refresh_rotation: bool
@@ -83,6 +84,7 @@ class AuthConfig:
             tenants=values["API_AUTH_AUTH0_TENANTS"] if values["API_AUTH_AUTH0_ENABLE"] else (),
             about=values["API_AUTH_ABOUT"],
             login_limit=values["API_AUTH_LOGIN_LIMIT"],
+            login_concurrency=values["API_AUTH_LOGIN_CONCURRENCY"],
             limit_storage=values["API_AUTH_LIMIT_STORAGE"],
             sessions=values["API_AUTH_SESSIONS"],
             session_check=values["API_AUTH_SESSION_CHECK"],

@@ -9,8 +9,10 @@ from .tenants import parse_tenants
 from .users import parse_users
 from .values import (
     SettingError,
+    default_concurrency,
     parse_about,
     parse_boolean,
+    parse_concurrency,
     parse_limit_storage,
     parse_login_limit,
     parse_password,
@@ -33,7 +35,9 @@ class Setting:
     :param parse: parses a value that is set; raises :exc:`.SettingError`.
     :param default: the value if none is set.
     :param meaning: its description, for the reference.
+    :param default_in_words: the default, if it depends on the machine, for the reference.
     :param secret: whether the value must not be shown.
+    :param url: whether the value is a URL that may hold a password.
     :param none_turns_off: whether ``None`` means "off" rather than the default.
     :param fallback: another config key, which is read if this one is not set.
     :param core_alias: another environment variable of the datarhei Core's for the same setting.
@@ -44,9 +48,11 @@ class Setting:
     default: object
     meaning: str
     secret: bool = False
+    url: bool = False
     none_turns_off: bool = False
     fallback: str | None = None
     core_alias: str | None = None
+    default_in_words: str | None = None
 
     def source(self, config: Mapping[str, object]) -> str | None:
         """Return the key in ``config`` that gives the value; None if the default does.
@@ -182,7 +188,16 @@ SETTINGS: tuple[Setting, ...] = (
         "memory://",
         "Storage that counts failed logins: a storage URI of the ``limits`` package, such as"
         " ``redis://localhost:6379``.",
-        secret=True,
+        url=True,
+    ),
+    Setting(
+        "API_AUTH_LOGIN_CONCURRENCY",
+        parse_concurrency,
+        default_concurrency(),
+        "Maximum number of password checks that a process runs at a time, at most half of them for one"
+        " client address; further logins get a 503. None: no bound.",
+        none_turns_off=True,
+        default_in_words="the number of cores, at least 2",
     ),
     Setting(
         "API_AUTH_SESSIONS",
@@ -190,7 +205,7 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         "Session store: a SQLAlchemy URL (``sqlite:///core-auth.db`` is relative to"
         " ``app.instance_path``) or ``redis://``. None: no sessions.",
-        secret=True,
+        url=True,
     ),
     Setting(
         "API_AUTH_SESSION_CHECK",

@@ -17,6 +17,8 @@ from .values import SettingError, parse_scopes, parse_sequence, parse_strings, r
 TENANT_ALGORITHMS = frozenset(
     ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 )
+#: Identity providers that are no tenants: configured users and the app's own users.
+RESERVED_DOMAINS = frozenset(("local", "host"))
 _DOMAIN = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 
@@ -71,9 +73,11 @@ def parse_tenants(value: object) -> tuple[Auth0Tenant, ...]:
     for name in ("domain", "issuer"):
         seen: set[str] = set()
         for tenant in tenants:
-            if getattr(tenant, name) in seen:
+            # A host name is case-insensitive (RFC 9110, 4.2.3); an issuer is not (RFC 8414, 2).
+            unique = tenant.domain.lower() if name == "domain" else tenant.issuer
+            if unique in seen:
                 raise SettingError(f"has two tenants with the {name} {getattr(tenant, name)!r}")
-            seen.add(getattr(tenant, name))
+            seen.add(unique)
     return tenants
 
 
@@ -119,6 +123,11 @@ def _parse_tenant(element: object, number: int) -> Auth0Tenant:
         raise SettingError(
             f"{place}: domain must be a host name without scheme and path, such as"
             f" example.eu.auth0.com, not {domain!r}"
+        )
+    if domain.lower() in RESERVED_DOMAINS:
+        raise SettingError(
+            f"{place}: domain must not be {domain!r}, which is the name of a local identity provider; give"
+            " the tenant's host name"
         )
     if not texts["audience"]:
         raise SettingError(f"{domain}: audience is missing: the identifier of your API in the tenant")

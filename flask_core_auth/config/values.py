@@ -7,6 +7,7 @@ it. It returns the parsed value, or raises :exc:`SettingError` with the reason.
 from __future__ import annotations
 
 import json
+import os
 import re
 import typing as t
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,13 @@ GENERATE_ADVICE = "make one with: python -c 'import secrets; print(secrets.token
 
 class SettingError(Exception):
     """A value cannot be used; the message says why. :class:`.ConfigError` collects these."""
+
+
+def default_concurrency() -> int:
+    """Return the number of cores that this process may use, at least 2."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(2, len(os.sched_getaffinity(0)))
+    return max(2, os.cpu_count() or 1)
 
 
 def parse_boolean(value: object) -> bool:
@@ -170,6 +178,17 @@ def parse_limit_storage(value: object) -> str:
     except ValueError as error:
         raise SettingError(str(error)) from None
     return uri
+
+
+def parse_concurrency(value: object) -> int | None:
+    """Parse a maximum number of concurrent password checks."""
+    if isinstance(value, str) and value.strip().lower() == "none":
+        return None
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value.strip()):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise SettingError(f"must be a whole number from 1 on, or None, not {value!r}")
+    return value
 
 
 def parse_sessions(value: object) -> str:

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from flask import request
-from werkzeug.exceptions import Forbidden, Unauthorized
+from werkzeug.exceptions import HTTPException
 
 from .. import jws
 from ..errors import AuthError, BadRequestError, ForbiddenError
@@ -62,12 +62,8 @@ def _validate(state: State) -> Admitted:
         return _limited(state, bearer, token.validate)
     if body:
         sent = parse_credentials(body, request.mimetype)
-        # Not partial(): its repr() would show the password to error reporters that record local variables.
         return _limited(
-            state,
-            sent.username,
-            lambda: state.validators.validate_password(sent.username, sent.password),
-            username=sent.username,
+            state, sent.username, lambda: _validate_password(state, sent), username=sent.username
         )
     if bearer is not None:
         raise _unclaimed_error(bearer)
@@ -76,6 +72,13 @@ def _validate(state: State) -> Admitted:
         or "No credentials: send a JSON object with username and password, or an Auth0 access"
         " token as Authorization: Bearer <token>"
     )
+
+
+def _validate_password(state: State, sent: PasswordCredentials) -> Admitted:
+    if not state.validators.is_password_costly:
+        return state.validators.validate_password(sent.username, sent.password)
+    with state.password_checks.one(request.remote_addr):
+        return state.validators.validate_password(sent.username, sent.password)
 
 
 def _limited(
@@ -90,7 +93,10 @@ def _limited(
     state.throttle.check(address, name)
     try:
         return validate()
-    except (Forbidden, Unauthorized) as rejected:  # the app's password_verifier may abort(), too
+    except HTTPException as rejected:
+        # The app's password_verifier may reject with any 4xx: abort(400), first_or_404().
+        if rejected.code is None or not 400 <= rejected.code < 500:
+            raise
         logger.warning("Login from %s refused: %.500r", address, rejected.description)
         try:
             state.throttle.count(address, name)

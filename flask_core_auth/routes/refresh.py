@@ -29,9 +29,11 @@ def refresh() -> Response:
     sent = read_token(state.tokens, state.config.realm, "refresh", request.environ)
     if sent is None:
         raise UnauthorizedError.missing(state.config.realm)
-    token, _ = sent
+    token, location = sent
     grant = state.grants.exchange(token)
     identity = grant.identity
     logger.info("Refresh of %r (%s) from %s", identity.subject, identity.idp, request.remote_addr)
     send(token_refreshed, subject=identity.subject, idp=identity.idp, session=grant.session)
-    return tokens_response(grant.tokens, cookies=state.config.cookies)
+    # A script on the page (XSS) cannot read the cookies. It must not get the tokens from the body either.
+    body = not (state.config.cookies and location == "cookies")
+    return tokens_response(grant.tokens, cookies=state.config.cookies, body=body)

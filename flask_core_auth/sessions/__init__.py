@@ -165,7 +165,7 @@ class Sessions:
         """
         if not is_session_id(session_id):
             return False
-        return self._ask(lambda: self._store.is_live(session_id, now=time.time()))
+        return self._ask(lambda: self._store.is_live(session_id, now=time.time(), max_age=self._max_age))
 
     def list(self, identity: Identity) -> Sequence[Session]:
         """Return the sessions of an identity, most recently used first.

@@ -58,14 +58,10 @@ local kept = redis.call('GET', KEYS[1])
 if not kept or cjson.decode(kept).owner ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
-# KEYS[1]: the index of an owner. ARGV: a session's ID, its expiry, now, "XX" if it must be in the index
-# already. The index lives as long as its session with the latest expiry.
+# KEYS[1]: the index of an owner. ARGV: a session's ID, its expiry, now. The index lives as long as its
+# session with the latest expiry.
 _INDEX = """
-if ARGV[4] == 'XX' then
-  redis.call('ZADD', KEYS[1], 'XX', ARGV[2], ARGV[1])
-else
-  redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-end
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
 local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 if last[2] then redis.call('EXPIRE', KEYS[1], math.ceil(last[2] - ARGV[3])) end
@@ -107,7 +103,7 @@ class RedisStore:
             # that revoke() cannot find.
             seconds = math.ceil(session.expires_at - now)
             self._client.set(_session_key(session.id), _dump(session), ex=seconds)
-            self._index([_index_key(session.owner)], [session.id, session.expires_at, repr(now), ""])
+            self._index([_index_key(session.owner)], [session.id, session.expires_at, repr(now)])
 
         _run(call)
 
@@ -128,14 +124,21 @@ class RedisStore:
                 return Decision(Verdict(verdict.decode()))
             jti, expires_at, owner = rest[0].decode(), int(rest[1]), rest[2].decode()
             if jti == request.successor:
-                self._index([_index_key(owner)], [request.session, expires_at, repr(request.now), "XX"])
+                self._restore_index(owner, request.session, expires_at, request.now)
             return Decision(Verdict.ACCEPTED, jti, expires_at)
 
         return _run(call)
 
-    def is_live(self, session_id: str, *, now: float) -> bool:
-        # The key of a session expires with it.
-        return _run(lambda: bool(self._client.exists(_session_key(session_id))))
+    def _restore_index(self, owner: str, session_id: str, expires_at: int, now: float) -> None:
+        # The index may have been lost (evicted, deleted): revoke() would not find the session.
+        self._index([_index_key(owner)], [session_id, expires_at, repr(now)])
+        if not self._client.exists(_session_key(session_id)):  # ended since it was refreshed
+            self._client.zrem(_index_key(owner), session_id)
+
+    def is_live(self, session_id: str, *, now: float, max_age: int) -> bool:
+        # The key of a session expires with it, but by the max_age that was set at its last refresh.
+        kept = t.cast("bytes | None", _run(lambda: self._client.get(_session_key(session_id))))
+        return kept is not None and _load(session_id, kept).created_at + max_age > now
 
     def list_by_owner(self, owner: str, *, now: float) -> list[Session]:
         def call() -> list[Session]:

@@ -149,8 +149,8 @@ class SQLStore:
 
         return self._run(step)
 
-    def is_live(self, session_id: str, *, now: float) -> bool:
-        values = {"session": session_id, "second": int(now)}
+    def is_live(self, session_id: str, *, now: float, max_age: int) -> bool:
+        values = {"session": session_id, "second": int(now), "youngest": int(now) - max_age}
         return self._run(lambda connection: connection.execute(_IS_LIVE, values).first() is not None)
 
     def list_by_owner(self, owner: str, *, now: float) -> list[Session]:
@@ -323,11 +323,12 @@ _successor_expires: t.Any = bindparam("successor_expires", type_=BigInteger)
 
 # Whole seconds, like the column: PostgreSQL uses no index for a comparison with a fraction.
 _is_live = _COLUMNS.expires_at > _second
+# The current setting also applies to sessions that were opened under another.
+_is_young = _COLUMNS.created_at > bindparam("youngest", type_=BigInteger)
 _is_admitted = and_(
     _session,
     _is_live,
-    # The current setting also applies to sessions that were opened under another.
-    _COLUMNS.created_at > bindparam("youngest", type_=BigInteger),
+    _is_young,
     or_(
         _COLUMNS.jti == _presented,
         # The token that this very call has rotated, even with a grace of 0. NULL without rotation.
@@ -364,7 +365,7 @@ _END_REUSED = delete(sessions).where(
         _COLUMNS.rotated_at <= _grace_began,
     ),
 )
-_IS_LIVE = select(literal(1)).where(_session, _is_live)
+_IS_LIVE = select(literal(1)).where(_session, _is_live, _is_young)
 _LIST_BY_OWNER = (
     select(*(_COLUMNS[name] for name in Session.__slots__))
     .where(_COLUMNS.owner == bindparam("owner"), _is_live)

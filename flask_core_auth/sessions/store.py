@@ -132,8 +132,8 @@ class SessionStore(t.Protocol):
         is accepted within the grace, without a rotation. Any other token ends the session.
         """
 
-    def is_live(self, session_id: str, *, now: float) -> bool:
-        """Tell whether a session exists and has not expired."""
+    def is_live(self, session_id: str, *, now: float, max_age: int) -> bool:
+        """Tell whether a session exists, has not expired and is not older than ``max_age`` seconds."""
 
     def list_by_owner(self, owner: str, *, now: float) -> list[Session]:
         """Return the live sessions of ``owner``, most recently used first, at most :data:`MAX_LISTED`."""

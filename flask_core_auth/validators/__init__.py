@@ -6,6 +6,7 @@ of tenants in :mod:`.auth0`. This class knows which of them decides.
 
 from __future__ import annotations
 
+import logging
 import typing as t
 
 from ..errors import ForbiddenError
@@ -16,6 +17,8 @@ if t.TYPE_CHECKING:
     from ..config import AuthConfig
     from .auth0 import TenantToken
     from .host import HostValidator
+
+logger = logging.getLogger("flask_core_auth")
 
 
 class Validators:
@@ -41,6 +44,12 @@ class Validators:
         return not self._local.is_empty or self._host.verifier is not None
 
     @property
+    def is_password_costly(self) -> bool:
+        """Whether the validation of a password computes a hash, or calls the app's
+        ``password_verifier``."""
+        return self._local.is_costly or self._host.verifier is not None
+
+    @property
     def can_log_in(self) -> bool:
         """Whether anybody can log in at all."""
         return self.has_passwords or self._auth0 is not None
@@ -63,6 +72,14 @@ class Validators:
             admitted = self._local.validate(username, password)
         else:
             identity = self._host.validate(username, password)
+            if identity is not None and self._local.find(t.cast(str, identity.subject)) is not None:
+                # Otherwise a verifier that ignores case would answer "ADMIN" with the configured user
+                # "admin".
+                logger.error(
+                    "The password_verifier returned %r, a user of the config: the login is rejected",
+                    identity.subject,
+                )
+                identity = None
             admitted = None if identity is None else Admitted(identity)
         if admitted is None:
             raise ForbiddenError("Wrong username or password")
@@ -97,6 +114,11 @@ class Validators:
         tenant = next((tenant for tenant in self._tenants.values() if tenant.lists(subject)), None)
         return Identity(subject, tenant.domain if tenant else "host")
 
-    def identities_of(self, subject: str) -> list[Identity]:
-        """Return one identity of a subject for each identity provider that can vouch for it."""
+    def identities_of(self, subject: str, idp: str | None = None) -> list[Identity]:
+        """Return one identity of a subject for each identity provider that can vouch for it.
+
+        :param idp: the only identity provider; it may be a tenant that is no longer configured.
+        """
+        if idp is not None:
+            return [Identity(subject, idp)]
         return [Identity(subject, idp) for idp in dict.fromkeys(("local", "host", *self._tenants))]

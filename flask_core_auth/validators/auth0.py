@@ -181,6 +181,21 @@ class Auth0Validator(BearerTokenValidator):
             raise ForbiddenError("The token was issued to another client (azp)")
         if "typ" in token.header and not _is_access_token(token.header["typ"]):
             raise ForbiddenError("The token is of a type (typ) that is not accepted")
+        # RFC 9449, 6 and RFC 8705, 3.1: only the holder of a key may use the token, and no key is proven
+        # here.
+        if "cnf" in claims:
+            raise ForbiddenError(
+                "The token is bound to a key (cnf): request a bearer token without DPoP or mTLS"
+            )
+        # Amazon Cognito writes "id" into ID tokens.
+        if claims.get("token_use", "access") != "access":
+            raise ForbiddenError("The token is no access token (token_use)")
+        # Keycloak writes "ID" or "Refresh". An audience mapper can put the API into an ID token's aud.
+        if "typ" in claims and not _is_bearer_type(claims["typ"]):
+            raise ForbiddenError("The token is no access token (the claim typ is not Bearer)")
+        # RFC 8417, 2.2: a security event token.
+        if "events" in claims:
+            raise ForbiddenError("The token is a security event token (events), no access token")
         if not is_subject(claims.get("sub")):
             raise ForbiddenError("The token has no subject (sub)")
         if not self.tenant.admits(claims["sub"]):
@@ -243,6 +258,10 @@ def _names_audience(aud: object, audience: str) -> bool:
     if isinstance(aud, list):
         return audience in aud and all(isinstance(element, str) for element in aud)
     return aud == audience
+
+
+def _is_bearer_type(typ: object) -> bool:
+    return isinstance(typ, str) and typ.lower() == "bearer"
 
 
 def _is_access_token(typ: object) -> bool:

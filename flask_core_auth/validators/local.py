@@ -32,6 +32,11 @@ class LocalValidator:
         """Whether no user is configured."""
         return not self._users
 
+    @property
+    def is_costly(self) -> bool:
+        """Whether a validation computes a hash."""
+        return any(method != "plain" for method in self._samples)
+
     def find(self, username: str) -> Identity | None:
         """Return the identity of a configured user; None if no user has this name."""
         return self._identities.get(username)

@@ -201,7 +201,7 @@ def store_calls() -> dict[str, Callable[[SessionStore, int], None]]:
         )
 
     def is_live(store: SessionStore, count: int) -> None:
-        assert store.is_live(_id(random.randrange(count)), now=time.time())
+        assert store.is_live(_id(random.randrange(count)), now=time.time(), max_age=30 * LIFETIME_SECONDS)
 
     def open_and_end(store: SessionStore, _: int) -> None:
         session = replace(template, id=next(new_ids))

@@ -21,7 +21,9 @@ def test_empty_string_and_none_count_as_unset():
     empty = {setting.key: "" for setting in SETTINGS if setting.key != "API_AUTH_JWT_SECRET"}
     assert read_config(**empty) == read_config()
     none = dict.fromkeys(empty)
-    assert read_config(**none) == dataclasses.replace(read_config(), login_limit=None)
+    assert read_config(**none) == dataclasses.replace(
+        read_config(), login_limit=None, login_concurrency=None
+    )
 
 
 def test_misspelt_key_is_logged_at_registration(make_app, caplog):

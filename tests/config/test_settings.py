@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from flask_core_auth.config import SETTINGS
+from flask_core_auth.config.values import default_concurrency
 
 from ..apps import SECRET
 from .reading import read_config
@@ -22,6 +23,7 @@ def test_defaults():
         "tenants": (),
         "about": None,
         "login_limit": "10/minute",
+        "login_concurrency": default_concurrency(),
         "limit_storage": "memory://",
         "sessions": None,
         "session_check": "refresh",

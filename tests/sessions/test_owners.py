@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import typing as t
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 
 import pytest
 from flask import Flask
@@ -32,9 +33,7 @@ def tenants() -> Iterator[list[FakeTenant]]:
 @pytest.fixture
 def app(make_app: MakeApp, store_url: str, tenants: list[FakeTenant]) -> Flask:
     settings = [tenant.config["API_AUTH_AUTH0_TENANTS"][0] for tenant in tenants]
-    app = make_app(store_url, AUTH0_ENABLE=True, AUTH0_TENANTS=settings)
-    blueprint(app).password_verifier(lambda username, password: "admin" if username == "a@host" else None)
-    return app
+    return make_app(store_url, AUTH0_ENABLE=True, AUTH0_TENANTS=settings)
 
 
 def blueprint(app: Flask) -> CoreAuth:
@@ -45,7 +44,9 @@ def blueprint(app: Flask) -> CoreAuth:
 def logins(app: Flask, tenants: list[FakeTenant]) -> Logins:
     """The tokens of four users who are all ``admin``, by identity provider."""
     client = app.test_client()
-    tokens = {"local": log_in(client), "host": log_in(client, "a@host")}
+    with app.app_context():
+        issued = asdict(blueprint(app).issue("admin"))
+    tokens = {"local": log_in(client), "host": issued}
     for tenant in tenants:
         tokens[tenant.domain] = client.post("/api/login", headers=bearer(tenant.token())).json
     for idp, pair in tokens.items():

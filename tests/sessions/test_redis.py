@@ -91,11 +91,26 @@ def test_ended_sessions_leave_no_keys_behind(store: SessionStore, server: Redis)
     assert server.keys("*") == []
 
 
-def test_rotation_does_not_put_a_revoked_session_back_into_the_index(
+def test_rotation_restores_a_lost_index_so_that_revoke_finds_the_session(
     store: SessionStore, server: Redis
 ) -> None:
     store.open(session(), now=NOW)
-    server.delete(index(server))  # as if revoked between the two steps of a refresh
+    server.delete(index(server))
+    refresh(store, "first", "second")
+    assert store.end_all("local admin") == [session().id]
+
+
+def test_rotation_does_not_put_a_revoked_session_back_into_the_index(
+    store: SessionStore, server: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.open(session(), now=NOW)
+    write = store._index
+
+    def revoked_before(*arguments: object) -> object:
+        assert store.end_all("local admin") == [session().id]
+        return write(*arguments)
+
+    monkeypatch.setattr(store, "_index", revoked_before)
     refresh(store, "first", "second")
     assert list(server.scan_iter(INDEX)) == []
 
@@ -155,7 +170,7 @@ def test_every_call_of_the_store_works_in_a_cluster(
     for number in range(20):
         store.open(replace(session(), id=f"{number:022}", owner=f"{{{number % 3}}}"), now=NOW)
     assert len(store.list_by_owner("{1}", now=NOW)) == 7
-    assert store.is_live(f"{1:022}", now=NOW)
+    assert store.is_live(f"{1:022}", now=NOW, max_age=5000)
     decision = store.refresh(RefreshRequest(f"{1:022}", "first", "second", NOW, GRACE, 1000, 5000))
     assert decision == accepted("second", 1000)
     assert store.end(f"{1:022}", "{1}")

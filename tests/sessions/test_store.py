@@ -49,8 +49,8 @@ def test_stored_session_equals_the_opened_one(store: SessionStore) -> None:
     opened = session(user_agent=None, address=None)
     store.open(opened, now=NOW)
     assert store.list_by_owner("local admin", now=NOW) == [opened]
-    assert store.is_live(opened.id, now=NOW)
-    assert not store.is_live("b" * 22, now=NOW)
+    assert store.is_live(opened.id, now=NOW, max_age=5000)
+    assert not store.is_live("b" * 22, now=NOW, max_age=5000)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_first_refresh_rotates_even_right_after_the_login(store: SessionStore) -
 def test_rotation_extends_the_session_by_the_refresh_token_lifetime(store: SessionStore) -> None:
     store.open(session(), now=NOW)
     assert refresh(store, "first", "second", after=900) == accepted("second", 1900)
-    assert store.is_live("a" * 22, now=NOW)
+    assert store.is_live("a" * 22, now=NOW, max_age=5000)
     assert store.list_by_owner("local admin", now=NOW + 1899)[0].expires_at == int(NOW) + 1900
     assert store.list_by_owner("local admin", now=NOW + 1900) == []
 
@@ -145,7 +145,7 @@ def test_previous_token_ends_the_session_after_the_grace(store: SessionStore) ->
     store.open(session(), now=NOW)
     refresh(store, "first", "second", after=100)
     assert refresh(store, "first", "third", after=110.1) == REUSED
-    assert not store.is_live("a" * 22, now=NOW)
+    assert not store.is_live("a" * 22, now=NOW, max_age=5000)
     assert refresh(store, "second", "third", after=111) == GONE
 
 
@@ -154,7 +154,7 @@ def test_token_older_than_the_previous_one_ends_the_session_within_the_grace(sto
     refresh(store, "first", "second")
     refresh(store, "second", "third", after=10.1)
     assert refresh(store, "first", "fourth", after=11) == REUSED
-    assert not store.is_live("a" * 22, now=NOW)
+    assert not store.is_live("a" * 22, now=NOW, max_age=5000)
 
 
 def test_previous_token_ends_the_session_after_rotation_was_switched_off(store: SessionStore) -> None:
@@ -182,14 +182,14 @@ def test_refresh_does_not_revive_an_ended_session(store: SessionStore) -> None:
     store.open(session(), now=NOW)
     assert store.end("a" * 22, "local admin")
     assert refresh(store, "first", "second") == GONE
-    assert not store.is_live("a" * 22, now=NOW)
+    assert not store.is_live("a" * 22, now=NOW, max_age=5000)
     assert store.list_by_owner("local admin", now=NOW) == []
 
 
 def test_only_the_owner_can_end_a_session_and_only_once(store: SessionStore) -> None:
     store.open(session(), now=NOW)
     assert not store.end("a" * 22, "local eve")
-    assert store.is_live("a" * 22, now=NOW)
+    assert store.is_live("a" * 22, now=NOW, max_age=5000)
     assert store.end("a" * 22, "local admin")
     assert not store.end("a" * 22, "local admin")
 
@@ -201,7 +201,7 @@ def test_ending_all_sessions_of_an_owner_spares_other_owners(store: SessionStore
     assert sorted(store.end_all("local admin")) == ["a" * 22, "b" * 22, "c" * 22]
     assert store.end_all("local admin") == []
     assert store.list_by_owner("local admin", now=NOW) == []
-    assert store.is_live("d" * 22, now=NOW)
+    assert store.is_live("d" * 22, now=NOW, max_age=5000)
 
 
 def test_more_sessions_than_one_batch_are_all_ended(store: SessionStore) -> None:
@@ -219,3 +219,9 @@ def test_sessions_are_listed_most_recently_used_first(store: SessionStore) -> No
     refresh(store, "first")
     store.refresh(RefreshRequest("c" * 22, "first", None, NOW + 5, GRACE, 1000, 5000))
     assert [kept.id[0] for kept in store.list_by_owner("local admin", now=NOW)] == ["c", "a", "b"]
+
+
+def test_live_session_ends_at_the_current_greatest_age(store: SessionStore) -> None:
+    store.open(session(), now=NOW)
+    assert store.is_live("a" * 22, now=NOW + 499, max_age=500)
+    assert not store.is_live("a" * 22, now=NOW + 500, max_age=500)
