@@ -164,7 +164,7 @@ def _place(url: object) -> str:
 
 
 def _without_secrets(message: str, url: str) -> str:
-    """Return the first line of a store's error without the password of its URL, in any encoding."""
+    """Return a store's error on one line, without the password of its URL in any encoding."""
     password = urlsplit(url).password or ""
     for secret in sorted({password, unquote(password), quote(unquote(password), safe="")} - {""}, key=len):
         message = message.replace(secret, MASK)
