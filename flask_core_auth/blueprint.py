@@ -12,7 +12,7 @@ from . import jwt_extended
 from .callbacks import HostCallbacks
 from .concurrency import PasswordChecks
 from .config import AuthConfig, unknown_keys
-from .errors import ConfigError
+from .errors import ConfigError, UnauthorizedError
 from .grants import Grants
 from .identity import Admitted, Identity, is_subject
 from .protection import authorize_request, check_active
@@ -178,14 +178,17 @@ class CoreAuth(Blueprint):
         listed = [session for identity in identities for session in sessions.list(identity)]
         return sorted(listed, key=lambda session: session.last_used_at, reverse=True)
 
-    def verify(self, token: str) -> Identity:
+    def verify(self, token: str | None) -> Identity:
         """Verify an access token outside a view: for a WebSocket, in a worker.
 
+        :param token: the token; None, as from a missing field, is rejected like a request without a token.
         :raises UnauthorizedError: if the token is not accepted.
         :raises ServiceUnavailableError: if ``API_AUTH_SESSION_CHECK`` is ``"always"`` and the store is
             down.
         """
         state = State.current()
+        if token is None:
+            raise UnauthorizedError.missing(state.config.realm)
         verified = state.tokens.verify(token, "access")
         claims, _ = check_active(state, verified)
         return replace(verified.identity, claims=claims)

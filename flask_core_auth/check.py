@@ -26,6 +26,16 @@ if t.TYPE_CHECKING:
 
 MASK = "********"
 SETTINGS_BY_KEY = {setting.key: setting for setting in SETTINGS}
+#: Secrets of at least 32 bytes in the examples of the documentation. Everybody knows them.
+PRINTED_SECRETS = (
+    "made-with-flask-core-auth-generate-secret",
+    "a-secret-of-at-least-thirty-two-bytes",
+    "a-secret-for-tests-of-at-least-32-bytes",
+    "the-secret-of-your-own-manager-32-bytes",
+    "another-secret-of-at-least-32-bytes",
+    "the-old-secret-of-at-least-32-bytes",
+    "the-new-secret-of-at-least-32-bytes",
+)
 #: Longer values are cut short in the table, in characters.
 SHOWN_LENGTH = 48
 
@@ -209,6 +219,11 @@ def _warnings(app: Flask, state: State) -> Iterator[str]:
         )
     if app.debug:
         return
+    if not set(config.secrets).isdisjoint(PRINTED_SECRETS):
+        yield (
+            "API_AUTH_JWT_SECRET or a fallback is printed in the documentation, so everybody can make"
+            " tokens: make one with flask core-auth generate-secret"
+        )
     plain = [name for name, user in config.users.items() if user.password.method == "plain"]
     if plain:
         yield (

@@ -66,6 +66,7 @@ class LoginThrottle:
         self._lock = threading.Lock()
         self._limiters: tuple[FixedWindowRateLimiter, FixedWindowRateLimiter] | None = None
         self._logged_at = -math.inf
+        self._has_warned = False
 
     def check(self, address: str | None, username: str) -> None:
         """Reject a login without a look at its credentials if too many have failed before.
@@ -73,6 +74,12 @@ class LoginThrottle:
         :raises TooManyRequestsError: with the seconds until the limit allows the next attempt.
         """
         if self._limit is not None:
+            if not address and not self._has_warned:
+                self._has_warned = True
+                logger.warning(
+                    "Requests have no client address, so API_AUTH_LOGIN_LIMIT counts failed logins by"
+                    " username only: add ProxyFix if the app is served on a Unix socket"
+                )
             self._with_fallback(self._check, _counters(self._limit, address, username))
 
     def count(self, address: str | None, username: str) -> None:

@@ -29,6 +29,10 @@ if t.TYPE_CHECKING:
     from .tokens import Tokens, TokenUse, VerifiedToken
 
 
+#: RFC 9110, 9.2.1.
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
 class MalformedBearerError(ValueError):
     """The Authorization header has the scheme Bearer but not exactly one token."""
 
@@ -115,9 +119,12 @@ def _read_elsewhere(realm: str, *, refresh: bool) -> SentToken | None:
 
 def _read_cookies(refresh: bool) -> tuple[object, str | None]:
     token, csrf = view_decorators._decode_jwt_from_cookies(refresh)
-    if refresh and csrf is None and jwt_settings.cookie_csrf_protect:
-        # The refresh is a GET, for which flask-jwt-extended needs no CSRF value; but it returns a token.
-        csrf = request.headers.get(jwt_settings.refresh_csrf_header_name)
+    # flask-jwt-extended needs the value for the methods in JWT_CSRF_METHODS. Every other unsafe method
+    # needs it too, and so does the refresh, a GET that changes the session.
+    needs_csrf = refresh or request.method not in _SAFE_METHODS
+    if needs_csrf and csrf is None and jwt_settings.cookie_csrf_protect:
+        header = jwt_settings.refresh_csrf_header_name if refresh else jwt_settings.access_csrf_header_name
+        csrf = request.headers.get(header)
         if not csrf:
             raise CSRFError("Missing CSRF token")
     return token, csrf

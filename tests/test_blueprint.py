@@ -146,6 +146,11 @@ def test_verify_returns_the_identity_of_an_access_token(app, login):
                 core_auth.verify(token)
 
 
+def test_verify_rejects_no_token_like_a_request_without_one(app):
+    with app.app_context(), pytest.raises(UnauthorizedError, match="Missing or invalid JWT token"):
+        app.blueprints["core_auth"].verify(None)
+
+
 def test_verify_checks_the_blocklist(app, login):
     app.extensions["flask-jwt-extended"].token_in_blocklist_loader(lambda header, claims: True)
     with app.app_context(), pytest.raises(UnauthorizedError):

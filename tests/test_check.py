@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
+from pathlib import Path
 
 import pytest
-from flask import Flask
+from flask import Blueprint, Flask
 from flask_jwt_extended import JWTManager
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flask_core_auth import auth_required
-from flask_core_auth.check import SETTINGS_BY_KEY, _display, examine
+from flask_core_auth import CoreAuth, auth_exempt, auth_required
+from flask_core_auth.check import PRINTED_SECRETS, SETTINGS_BY_KEY, _display, examine
 
 from .apps import SECRET
 from .conftest import MakeApp
@@ -54,6 +56,8 @@ def test_app_without_the_blueprint_is_an_error():
         ({"API_AUTH_USERNAME": ..., "API_AUTH_PASSWORD": ...}, "Nobody can log in"),
         ({"API_AUTH_LOGIN_LIMIT": None}, "can be guessed"),
         ({"API_AUTH_PASSWROD": "x"}, "API_AUTH_PASSWORD is meant"),
+        ({"API_AUTH_JWT_SECRET": PRINTED_SECRETS[0]}, "printed in the documentation"),
+        ({"API_AUTH_JWT_SECRET_FALLBACKS": [PRINTED_SECRETS[-1]]}, "printed in the documentation"),
         ({}, "in plain text"),
         ({}, "No ProxyFix"),
     ],
@@ -62,6 +66,13 @@ def test_risky_settings_get_a_warning(make_app, config, words):
     report = found(make_app, **config)
     assert not report.errors
     assert any(words in warning for warning in report.warnings)
+
+
+def test_each_printed_secret_is_known_to_the_check():
+    pages = [Path("README.md"), *Path("docs").glob("*.md"), *Path("example_app").rglob("*.py")]
+    quoted = re.compile(r'"([a-z0-9-]*secret[a-z0-9-]*)"')
+    printed = {secret for page in pages for secret in quoted.findall(page.read_text()) if len(secret) >= 32}
+    assert printed == set(PRINTED_SECRETS)
 
 
 def test_views_that_only_look_protected_get_a_warning(make_app):
@@ -135,3 +146,31 @@ def test_check_shows_only_scheme_host_port_and_path_of_a_url(key, uri, shown):
 def test_check_masks_a_secret_that_looks_like_a_url(key):
     assert _display(SETTINGS_BY_KEY[key], "scheme://hidden") == "********"
     assert _display(SETTINGS_BY_KEY[key], {"hidden": "x"}) == "********"
+
+
+def options_warnings(app) -> list[str]:
+    return [warning for warning in examine(lambda: app).warnings if "OPTIONS" in warning]
+
+
+def test_check_warns_of_options_under_a_protected_app(make_app):
+    core_auth = CoreAuth()
+    app = make_app(core_auth)
+    core_auth.protect(app)
+    app.add_url_rule("/own", "own", lambda: "own", methods=["GET", "OPTIONS"])
+    app.add_url_rule("/exempt", "exempt", auth_exempt(lambda: "exempt"), methods=["OPTIONS"])
+    app.add_url_rule("/usual", "usual", lambda: "usual")
+    [warning] = options_warnings(app)
+    assert warning.startswith("/own answers OPTIONS itself")
+
+
+def test_check_warns_of_options_under_a_protected_blueprint_and_those_nested_in_it(make_app):
+    core_auth = CoreAuth()
+    outer, inner, other = Blueprint("outer", "x"), Blueprint("inner", "x"), Blueprint("other", "x")
+    for name, blueprint in (("outer", outer), ("inner", inner), ("other", other)):
+        blueprint.add_url_rule(f"/{name}", "view", lambda: "view", methods=["OPTIONS"])
+    core_auth.protect(outer)
+    outer.register_blueprint(inner)
+    app = make_app(core_auth)
+    app.register_blueprint(outer)
+    app.register_blueprint(other)
+    assert sorted(warning.split()[0] for warning in options_warnings(app)) == ["/inner", "/outer"]

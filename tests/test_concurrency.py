@@ -108,6 +108,13 @@ def test_configured_hashes_are_bounded_and_plain_passwords_are_not(make_app, has
     assert log_in(app, "admin", "x")
 
 
+def test_configured_plain_password_is_not_bounded_beside_a_verifier(make_app, verifier):
+    app = make(make_app, verifier, API_AUTH_PASSWORD="x", API_AUTH_LOGIN_CONCURRENCY=1)
+    with app.extensions["core_auth"].password_checks.one(None):
+        assert log_in(app, "admin", "x")
+        assert attempt(app, ONE).status_code == 503
+
+
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "many", "0"])
 def test_bound_that_is_no_positive_number_is_a_config_error(make_app, value):
     with pytest.raises(ConfigError, match="API_AUTH_LOGIN_CONCURRENCY: must be a whole number from 1 on"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from flask_jwt_extended import get_jwt
 
 from flask_core_auth import Identity, auth_required, current_identity
 from flask_core_auth.identity import ANONYMOUS, intersect_scopes
@@ -109,3 +110,17 @@ def test_current_identity_does_not_leak_into_the_next_request_in_a_shared_contex
         assert client.get("/who", headers=bearer(forge(claims()))).status_code == 200
         with pytest.raises(RuntimeError, match="current_identity is known only"):
             client.get("/nobody")
+
+
+def test_claims_that_an_anonymous_view_adds_are_not_seen_by_the_next_request(app):
+    @app.get("/collect")
+    @auth_required(optional=True)
+    def collect():
+        before = {"identity": dict(current_identity.claims), "jwt": dict(get_jwt())}
+        current_identity.claims["role"] = "admin"
+        get_jwt()["role"] = "admin"
+        return before
+
+    client = app.test_client()
+    for _ in range(2):
+        assert client.get("/collect").json == {"identity": {}, "jwt": {}}

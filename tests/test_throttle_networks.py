@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from .apps import post_login
@@ -36,3 +38,17 @@ def test_addresses_of_one_64_share_a_limit(make_app):
     app = make_app(API_AUTH_LOGIN_LIMIT="1/minute")
     statuses = [attempt(app, f"user{n}", f"2001:db8:1:1::{n:x}") for n in range(1, 7)]
     assert statuses == [403] * 5 + [429]
+
+
+def test_missing_client_address_is_logged_once(make_app, caplog):
+    app = make_app()
+    for _ in range(3):
+        post_login(app, environ_overrides={"REMOTE_ADDR": ""})
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "no client address" in record.getMessage()
+
+
+def test_client_address_is_not_missed_without_a_limit(make_app, caplog):
+    post_login(make_app(API_AUTH_LOGIN_LIMIT=None), environ_overrides={"REMOTE_ADDR": ""})
+    assert not caplog.records

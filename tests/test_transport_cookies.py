@@ -6,7 +6,7 @@ import pytest
 from flask import Blueprint, Flask
 from flask.testing import FlaskClient
 
-from flask_core_auth import CoreAuth
+from flask_core_auth import CoreAuth, auth_required
 
 from .apps import (
     CREDENTIALS,
@@ -105,6 +105,16 @@ def test_cookie_needs_its_csrf_value_only_to_post(client, path):
     assert client.post(path, headers={"X-CSRF-TOKEN": "é"}).status_code == 401
     assert client.post(path, headers=csrf_header(client, "refresh")).status_code == 401
     assert client.post(path, headers=csrf_header(client)).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["PUT", "PROPPATCH", "LINK", "BREW"])
+def test_cookie_needs_its_csrf_value_with_every_unsafe_method(cookie_app, method):
+    cookie_app.add_url_rule("/unsafe", "unsafe", auth_required(lambda: "done"), methods=[method])
+    client = cookie_app.test_client()
+    log_in(client)
+    assert client.open("/unsafe", method=method).status_code == 401
+    assert client.open("/unsafe", method=method, headers=csrf_header(client, "refresh")).status_code == 401
+    assert client.open("/unsafe", method=method, headers=csrf_header(client)).status_code == 200
 
 
 def test_remembered_cookie_still_needs_its_csrf_value_to_post(client):

@@ -29,7 +29,9 @@ def about() -> Response:
         for tenant in config.tenants
     ]
     if not config.enable or _has_valid_token(state):
-        return jsonify({**everything, "auths": auths})
+        response = jsonify({**everything, "auths": auths})
+        response.headers["Cache-Control"] = "no-store"  # a shared cache would return it without a token
+        return response
     public: dict[str, t.Any] = {"auths": auths}
     if "app" in everything:
         public["app"] = everything["app"]

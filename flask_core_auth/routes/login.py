@@ -75,7 +75,7 @@ def _validate(state: State) -> Admitted:
 
 
 def _validate_password(state: State, sent: PasswordCredentials) -> Admitted:
-    if not state.validators.is_password_costly:
+    if not state.validators.is_password_costly(sent.username):
         return state.validators.validate_password(sent.username, sent.password)
     with state.password_checks.one(request.remote_addr):
         return state.validators.validate_password(sent.username, sent.password)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -212,7 +213,12 @@ class SQLStore:
 
     def _make_table(self) -> None:
         if self._is_sqlite:
-            Path(t.cast(str, self._url.database)).parent.mkdir(parents=True, exist_ok=True)
+            path = Path(t.cast(str, self._url.database))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Other users of the machine must not read who is logged in, and from where. SQLite gives its
+            # other files (-wal, -shm) the permissions of this one.
+            with contextlib.suppress(FileExistsError):
+                path.touch(mode=0o600, exist_ok=False)
         with self._engine.connect() as connection:
             if self._is_sqlite:
                 # Then readers do not wait for a writer. The setting is stored in the file.

@@ -44,15 +44,17 @@ class Validators:
         return not self._local.is_empty or self._host.verifier is not None
 
     @property
-    def is_password_costly(self) -> bool:
-        """Whether the validation of a password computes a hash, or calls the app's
-        ``password_verifier``."""
-        return self._local.is_costly or self._host.verifier is not None
-
-    @property
     def can_log_in(self) -> bool:
         """Whether anybody can log in at all."""
         return self.has_passwords or self._auth0 is not None
+
+    def is_password_costly(self, username: str) -> bool:
+        """Tell whether the validation of a user's password computes a hash, or calls the app's
+        ``password_verifier``."""
+        return self._local.is_costly or not self._is_local(username)
+
+    def _is_local(self, username: str) -> bool:
+        return self._host.verifier is None or self._local.find(username) is not None
 
     def find_tenant_token(self, bearer: str) -> TenantToken | None:
         """Parse a bearer token, and return it with the tenant that it names; None if no tenant matches.
@@ -68,7 +70,7 @@ class Validators:
         :raises ForbiddenError: if they are wrong.
         :raises ServiceUnavailableError: if the ``password_verifier`` fails.
         """
-        if self._host.verifier is None or self._local.find(username) is not None:
+        if self._is_local(username):
             admitted = self._local.validate(username, password)
         else:
             identity = self._host.validate(username, password)

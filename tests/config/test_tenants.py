@@ -9,6 +9,8 @@ import json
 import pytest
 from flask import Flask
 
+from flask_core_auth import ConfigError
+
 from ..tenant import EXAMPLE
 from .reading import problems, read_config, tenant_settings
 
@@ -194,3 +196,18 @@ def test_tenants_are_ignored_unless_enabled():
     assert problems(API_AUTH_AUTH0_ENABLE=True) == {
         "API_AUTH_AUTH0_TENANTS": "names no tenant, but API_AUTH_AUTH0_ENABLE is true"
     }
+
+
+@pytest.mark.parametrize("domain", ["local", "host", "Local", "HOST"])
+def test_tenant_must_not_have_the_name_of_a_local_identity_provider(make_app, domain):
+    tenant = {"domain": domain, "audience": "api", "users": ["*"]}
+    with pytest.raises(ConfigError, match=f"tenant 1: domain must not be '{domain}'"):
+        make_app(API_AUTH_AUTH0_ENABLE=True, API_AUTH_AUTH0_TENANTS=[tenant])
+
+
+def test_two_tenants_must_not_differ_only_in_the_case_of_their_domains(make_app):
+    tenants = [
+        {"domain": domain, "audience": "api", "users": ["*"]} for domain in ("a.example", "A.example")
+    ]
+    with pytest.raises(ConfigError, match="TENANTS: has two tenants with the domain"):
+        make_app(API_AUTH_AUTH0_ENABLE=True, API_AUTH_AUTH0_TENANTS=tenants)

@@ -61,6 +61,7 @@ def test_about_shows_everything_to_a_caller_with_a_token(make_app):
     app = make_app(API_AUTH_ABOUT=ABOUT)
     response = app.test_client().get("/api", headers=bearer(log_in(app)["access_token"]))
     assert response.json == {**ABOUT, "auths": ["localjwt"]}
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 def test_about_shows_everything_when_authentication_is_disabled(make_app):

@@ -52,6 +52,27 @@ def test_relative_path_is_created_in_the_instance_folder(make_app: MakeApp, tmp_
     assert (tmp_path / "instance" / "deeper" / "core-auth.db").exists()
 
 
+def test_files_are_readable_by_their_user_only(make_app: MakeApp, tmp_path: Path) -> None:
+    app = make_app("sqlite:///core-auth.db")
+    before = os.umask(0o022)
+    try:
+        log_in(app.test_client())
+    finally:
+        os.umask(before)
+    files = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "instance").iterdir()}
+    assert files.keys() >= {"core-auth.db", "core-auth.db-wal"}
+    assert set(files.values()) == {0o600}
+
+
+def test_permissions_of_an_existing_file_stay(make_app: MakeApp, tmp_path: Path) -> None:
+    file = tmp_path / "instance" / "core-auth.db"
+    file.parent.mkdir()
+    file.touch(mode=0o660)
+    file.chmod(0o660)
+    log_in(make_app("sqlite:///core-auth.db").test_client())
+    assert file.stat().st_mode & 0o777 == 0o660
+
+
 def test_several_processes_can_create_the_table_at_once(sql_url: str) -> None:
     children = [child("log_in", sql_url, "5") for _ in range(4)]
     assert [result(process) for process in children] == [[200] * 5] * 4
