@@ -133,6 +133,31 @@ def test_commands_list_and_revoke_at_every_identity_provider(app: Flask, logins:
     assert live(app, logins) == []
 
 
+@pytest.mark.parametrize("mine", IDPS)
+def test_revoke_can_be_limited_to_one_identity_provider(app: Flask, logins: Logins, mine: str) -> None:
+    with app.app_context():
+        assert {session.idp for session in blueprint(app).sessions_of("admin", idp=mine)} == {mine}
+        assert blueprint(app).revoke("admin", idp=mine) == 1
+    assert live(app, logins) == [idp for idp in IDPS if idp != mine]
+
+
+def test_sessions_of_a_former_tenant_can_be_listed_and_revoked(
+    make_app: MakeApp, store_url: str, app: Flask, logins: Logins
+) -> None:
+    former = "a.example"
+    later = make_app(store_url)
+    with later.app_context():
+        assert former not in {session.idp for session in blueprint(later).sessions_of("admin")}
+        [session] = blueprint(later).sessions_of("admin", idp=former)
+    assert session.id == read(logins[former]["access_token"])["sid"]
+    runner = later.test_cli_runner()
+    listed = runner.invoke(core_auth, ["sessions", "list", "admin", "--idp", former, "--json"])
+    assert [found["id"] for found in json.loads(listed.output)] == [session.id]
+    revoked = runner.invoke(core_auth, ["sessions", "revoke", "admin", "--idp", former])
+    assert revoked.output == "Ended: 1\n"
+    assert live(app, logins) == [idp for idp in IDPS if idp != former]
+
+
 def test_sessions_of_lists_the_most_recently_used_first(app: Flask, logins: Logins, clock: Clock) -> None:
     client = app.test_client()
     for idp in ("host", "b.example:8443", "local", "a.example"):
