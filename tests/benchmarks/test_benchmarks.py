@@ -12,6 +12,7 @@ from .__main__ import BENCHMARKS
 from .bench_client import bench_client
 from .bench_protected import bench_auth0, bench_protected
 from .bench_sessions import KINDS, bench_sessions
+from .bench_storm import bench_storm
 
 Capture = pytest.CaptureFixture[str]
 
@@ -46,6 +47,14 @@ def test_session_benchmark_compares_small_and_large_stores(
     for call in ("refresh", "is_live", "open_and_end", "list_by_owner"):
         assert re.search(rf"^{kind}: {call} +at 8 .* x at 4 \(bar 1\.3", printed, re.MULTILINE)
     assert ('"always" with Redis, per request' in printed) == (kind == "Redis")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_storm_benchmark_lets_right_logins_succeed(capsys: Capture) -> None:
+    bench_storm(clients=2, requests=10, logins=1)
+    printed = capsys.readouterr().out
+    assert printed.count("of a protected request") == 2
+    assert "1 of 1 right logins from another address succeed" in printed
 
 
 def test_make_bench_runs_every_benchmark() -> None:
