@@ -1,8 +1,8 @@
 """Protected requests during a storm of wrong passwords: ``make bench``. It needs Linux, for ``/proc``.
 
-64 clients of one address send wrong passwords for a user with a scrypt hash, and honour ``Retry-After``. The
-server is one gunicorn worker with eight threads. The bars: the median of a protected request is at most 2
-times the median before the storm, its 99th percentile at most 10 times. The memory grows by at most 1.5
+64 clients of one address send wrong passwords for a user with a scrypt hash, and honour ``Retry-After``.
+The server is one gunicorn worker with eight threads. The bars: the median of a protected request is at most
+2 times the median before the storm, its 99th percentile at most 10 times. The memory grows by at most 1.5
 hashes for each password check that may run. Right logins from another address succeed.
 """
 
