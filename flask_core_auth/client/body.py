@@ -70,9 +70,8 @@ def bounded(response: httpx2.Response) -> t.Iterator[None]:
     headers, stream = response.headers, response.stream
     packed = httpx2.Response(response.status_code, headers=headers, stream=stream, request=response.request)
     response.stream = _BoundedBody(packed)
-    response.headers = httpx2.Headers(
-        [item for item in headers.multi_items() if item[0].lower() != "content-encoding"]
-    )
+    response.headers = httpx2.Headers(headers)
+    response.headers.pop("Content-Encoding", None)
     try:
         yield
     finally:

@@ -55,7 +55,6 @@ class TokenExchange:
         self._headers["Accept-Encoding"] = "identity"
         self._headers.pop("Authorization", None)
         self._headers.pop("Content-Type", None)
-        httpx2.Timeout(timeout)  # rejects invalid values
         self._timeout = timeout
 
     def obtain(self, tokens: ActiveTokens) -> TokenFlow:
