@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import tracemalloc
@@ -13,7 +14,7 @@ import httpx2
 import pytest
 
 from flask_core_auth.client import CoreClient, LoginError, RefreshError
-from flask_core_auth.client.body import MAX_BODY
+from flask_core_auth.client.body import MAX_BODY, bounded
 
 from .conftest import Connect
 from .server import LOGIN, PROCESS, REFRESH, CoreServer, Fault, responds
@@ -195,3 +196,21 @@ def test_long_401_does_not_keep_the_only_connection(
         )
 
         assert client.get(PROCESS).status_code == 200
+
+
+def test_closing_a_bounded_response_closes_its_connection() -> None:
+    closed: list[str] = []
+
+    class Stream(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+        def close(self) -> None:
+            closed.append("sync")
+
+        async def aclose(self) -> None:
+            closed.append("async")
+
+    for close in (httpx2.Response.close, lambda response: asyncio.run(response.aclose())):
+        response = httpx2.Response(401, stream=Stream(), request=httpx2.Request("GET", "http://core"))
+        with bounded(response):
+            close(response)
+
+    assert closed == ["sync", "async"]

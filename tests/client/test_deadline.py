@@ -126,6 +126,7 @@ def test_part_of_a_timeout_limits_its_whole_phase(
         passing.asked.wait(PATIENCE)
         passing.now += 16
         handler.wfile.write(b" 200 OK\r\n")
+        handler.close_connection = True
 
     server.faults[LOGIN] = drips_once_the_client_reads
 
