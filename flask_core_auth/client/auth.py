@@ -17,9 +17,11 @@ import anyio.lowlevel
 import httpx2
 
 from ..token_pair import TokenPair
+from .body import bounded
 from .credentials import Credentials
 from .errors import CoreClientError
 from .exchange import TokenExchange
+from .redaction import unquoted
 from .tokens import ActiveTokens, is_bearer
 
 
@@ -126,7 +128,8 @@ class CoreTokenAuth(httpx2.Auth):
             if rejected or not self._is_rejected(response, tokens):
                 return
             # Reading returns the connection to the pool: the refresh needs it if the pool has no other.
-            response.read()
+            with bounded(response):
+                response.read()
             # After redirects, only the rejected request is sent again: earlier ones may have had effects.
             request, rejected = response.request, True
 
@@ -148,7 +151,8 @@ class CoreTokenAuth(httpx2.Auth):
             response = yield _authenticated(_repeatable(request) if rejected else request, tokens)
             if rejected or not self._is_rejected(response, tokens):
                 return
-            await response.aread()
+            with bounded(response):
+                await response.aread()
             request, rejected = response.request, True
 
     def sync_token_flow(
@@ -169,7 +173,8 @@ class CoreTokenAuth(httpx2.Auth):
                     request = next(flow)
                     while True:
                         response = yield request
-                        response.read()
+                        with bounded(response), unquoted():
+                            response.read()
                         request = flow.send(response)
                 except StopIteration as done:
                     self._adopt(done.value)
@@ -194,7 +199,8 @@ class CoreTokenAuth(httpx2.Auth):
                     request = next(flow)
                     while True:
                         response = yield request
-                        await response.aread()
+                        with bounded(response), unquoted():
+                            await response.aread()
                         request = flow.send(response)
                 except StopIteration as done:
                     self._adopt(done.value)

@@ -10,10 +10,13 @@ import httpx2
 
 from ..token_pair import TokenPair
 from .auth import CoreTokenAuth
+from .exchange import is_token_request
 from .options import AsyncClientOptions, ClientOptions, ConnectOptions
+from .origin import SingleOriginClient
+from .redaction import unquoted
 
 
-class CoreClient(httpx2.Client):
+class CoreClient(SingleOriginClient, httpx2.Client):
     """An httpx2 client for a server with the login of the datarhei Core API.
 
     .. code-block:: python
@@ -62,6 +65,7 @@ class CoreClient(httpx2.Client):
             on_tokens=on_tokens,
         )
         super().__init__(base_url=base_url, auth=self._token_auth, timeout=timeout, **options)
+        self.cookies = options.get("cookies")
         # httpx2 cannot be entered after the first request, and the login is a request.
         super().__enter__()
         if self._token_auth.needs_tokens:
@@ -86,8 +90,16 @@ class CoreClient(httpx2.Client):
         with closing(self._token_auth.sync_token_flow()) as flow, suppress(StopIteration):
             request = next(flow)
             while True:
-                request = flow.send(self.send(request, auth=None, follow_redirects=False))
+                request = flow.send(self.send(request, stream=True, auth=None, follow_redirects=False))
         return self.tokens()
+
+    def _send_handling_redirects(
+        self, request: httpx2.Request, follow_redirects: bool, history: list[httpx2.Response]
+    ) -> httpx2.Response:
+        if not is_token_request(request):
+            return super()._send_handling_redirects(request, follow_redirects, history)
+        with unquoted():
+            return super()._send_handling_redirects(request, False, history)
 
     def __enter__(self) -> t.Self:
         if self.is_closed:
@@ -95,7 +107,7 @@ class CoreClient(httpx2.Client):
         return self
 
 
-class AsyncCoreClient(httpx2.AsyncClient):
+class AsyncCoreClient(SingleOriginClient, httpx2.AsyncClient):
     """The async counterpart of :class:`CoreClient`.
 
     A constructor cannot await. ``async with`` and :meth:`connect` log in instead:
@@ -136,6 +148,7 @@ class AsyncCoreClient(httpx2.AsyncClient):
         )
         self._connected = False
         super().__init__(base_url=base_url, auth=self._token_auth, timeout=timeout, **options)
+        self.cookies = options.get("cookies")
 
     @classmethod
     async def connect(cls, base_url: httpx2.URL | str, **options: t.Unpack[ConnectOptions]) -> t.Self:
@@ -163,9 +176,17 @@ class AsyncCoreClient(httpx2.AsyncClient):
             with suppress(StopAsyncIteration):
                 request = await anext(flow)
                 while True:
-                    response = await self.send(request, auth=None, follow_redirects=False)
+                    response = await self.send(request, stream=True, auth=None, follow_redirects=False)
                     request = await flow.asend(response)
         return self.tokens()
+
+    async def _send_handling_redirects(
+        self, request: httpx2.Request, follow_redirects: bool, history: list[httpx2.Response]
+    ) -> httpx2.Response:
+        if not is_token_request(request):
+            return await super()._send_handling_redirects(request, follow_redirects, history)
+        with unquoted():
+            return await super()._send_handling_redirects(request, False, history)
 
     async def __aenter__(self) -> t.Self:
         if self._connected and not self.is_closed:

@@ -31,6 +31,7 @@ def elsewhere() -> t.Iterator[CoreServer]:
     core.close()
     for seen in core.seen:
         assert "Authorization" not in seen.headers
+        assert "Cookie" not in seen.headers
         assert CoreServer.password.encode() not in seen.body
 
 
@@ -41,6 +42,8 @@ def credentials(server: CoreServer) -> dict[str, str]:
 
 class Caller(t.Protocol):
     """A CoreClient, or an AsyncCoreClient whose methods wait for their result."""
+
+    cookies: t.Any
 
     def get(self, url: str, **options: t.Any) -> httpx2.Response: ...
     def post(self, url: str, **options: t.Any) -> httpx2.Response: ...
@@ -58,6 +61,14 @@ class _AsyncCaller:
 
     def post(self, url: str, **options: t.Any) -> httpx2.Response:
         return self._portal.call(partial(self._client.post, url, **options))
+
+    @property
+    def cookies(self) -> httpx2.Cookies:
+        return self._client.cookies
+
+    @cookies.setter
+    def cookies(self, cookies: t.Any) -> None:
+        self._client.cookies = cookies
 
     def tokens(self) -> TokenPair:
         return self._client.tokens()

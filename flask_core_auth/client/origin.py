@@ -1,0 +1,48 @@
+"""What keeps a client's tokens at the origin of its server."""
+
+from __future__ import annotations
+
+import typing as t
+from http.cookiejar import CookieJar
+
+import httpx2
+
+if t.TYPE_CHECKING:
+    from httpx2._client import BaseClient
+else:
+    BaseClient = object
+
+CookieValues = httpx2.Cookies | CookieJar | dict[str, str] | list[tuple[str, str]]
+
+
+class SentCookies(httpx2.Cookies):
+    """The cookies that a client sends. Cookies of responses are not kept.
+
+    A server that sets its tokens as cookies would else hand them to other ports of its host, and to the
+    hosts beside it (RFC 6265, 8.5 and 8.6).
+    """
+
+    def extract_cookies(self, response: httpx2.Response) -> None:
+        """Keep no cookie of ``response``; ``response.cookies`` has them."""
+
+
+class SingleOriginClient(BaseClient):
+    """The part that the sync and the async client share. It precedes httpx2's client in their bases."""
+
+    _sent_cookies: SentCookies
+
+    @property
+    def cookies(self) -> httpx2.Cookies:
+        """The cookies to send. Set them to send others; a response never changes them."""
+        return self._sent_cookies
+
+    @cookies.setter
+    def cookies(self, cookies: CookieValues | None) -> None:
+        self._sent_cookies = SentCookies(cookies)
+
+    def _redirect_headers(self, request: httpx2.Request, url: httpx2.URL, method: str) -> httpx2.Headers:
+        headers = super()._redirect_headers(request, url, method)
+        # httpx2 keeps the header if the port changes from 80 to 443, where another server may listen.
+        if url.origin != request.url.origin:
+            headers.pop("Authorization", None)
+        return headers
