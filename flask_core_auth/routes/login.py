@@ -11,7 +11,7 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 
 from .. import jws
-from ..errors import AuthError, BadRequestError, ForbiddenError
+from ..errors import AuthError, BadRequestError, ForbiddenError, ServiceUnavailableError
 from ..protection import mark_exempt
 from ..signals import logged_in, login_failed, send
 from ..state import State
@@ -23,6 +23,7 @@ if t.TYPE_CHECKING:
     from flask import Response
 
     from ..identity import Admitted
+    from ..validators.auth0 import TenantToken
 
 logger = logging.getLogger("flask_core_auth")
 
@@ -59,7 +60,7 @@ def _validate(state: State) -> Admitted:
         bearer, malformed = None, str(error)
     token = None if bearer is None else state.validators.find_tenant_token(bearer)
     if bearer is not None and token is not None:
-        return _limited(state, bearer, token.validate)
+        return _validate_token(state, bearer, token)
     if body:
         sent = parse_credentials(body, request.mimetype)
         return _limited(
@@ -72,6 +73,15 @@ def _validate(state: State) -> Admitted:
         or "No credentials: send a JSON object with username and password, or an Auth0 access"
         " token as Authorization: Bearer <token>"
     )
+
+
+def _validate_token(state: State, bearer: str, token: TenantToken) -> Admitted:
+    try:
+        return _limited(state, bearer, token.validate)
+    except ServiceUnavailableError:  # the tenant's keys cannot be fetched
+        # Anybody can forge a token that needs them, so the limit must hold for such logins, too.
+        state.throttle.count_undecided(request.remote_addr)
+        raise
 
 
 def _validate_password(state: State, sent: PasswordCredentials) -> Admitted:
