@@ -10,7 +10,6 @@ import pytest
 from joserfc.jwk import RSAKey
 from joserfc.util import urlsafe_b64encode
 
-from flask_core_auth import circuit_breaker
 from flask_core_auth.errors import ForbiddenError
 from flask_core_auth.identity import Identity
 from flask_core_auth.validators import jwks
@@ -28,13 +27,11 @@ def validate(validator: Auth0Validator, token: str) -> Identity:
 
 
 @pytest.fixture(autouse=True)
-def monotonic(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock that measures the age of keys and pauses; a fetch may take its time."""
-    clock = Clock()
-    for module in (circuit_breaker, jwks):
-        monkeypatch.setattr(module, "time", types.SimpleNamespace(monotonic=clock))
+def monotonic(pauses: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock that measures pauses and the age of keys; a fetch may take its time."""
+    monkeypatch.setattr(jwks, "time", types.SimpleNamespace(monotonic=pauses))
     monkeypatch.setattr(jwks, "FETCH_TIMEOUT_SECONDS", EXTENDED_SECONDS)
-    return clock
+    return pauses
 
 
 @pytest.fixture
