@@ -272,6 +272,14 @@ def test_storage_that_comes_back_is_used_again(storage, make_app, pauses, caplog
     assert len(lines(caplog)) == 1
 
 
+def test_storage_whose_limit_is_reached_is_used_again(storage, make_app, pauses):
+    app = make_app(API_AUTH_LIMIT_STORAGE=storage.url, API_AUTH_LOGIN_LIMIT="2/minute")
+    assert statuses(app, 3) == [403, 403, 429]
+    app.extensions["core_auth"].throttle._breaker.fail()
+    pauses.move(5)
+    assert statuses(app, 3) == [429] * 3
+
+
 @pytest.mark.parametrize("scheme", ["redis", "memcached"])
 def test_storage_that_never_responds_is_asked_once_in_five_seconds(
     connected, black_hole, make_app, pauses, scheme

@@ -211,11 +211,9 @@ class Sessions:
         try:
             result = call()
         except StoreDownError as error:
-            # A rejected connection costs no time, and a lock of SQLite may be free for the next call.
+            # No other failure: a rejected connection costs no time, and the next call may get SQLite's lock.
             if isinstance(error, StoreTimeoutError):
                 self._breaker.fail()
-            else:
-                self._breaker.succeed()
             if time.monotonic() - self._logged_at >= STORE_LOG_INTERVAL_SECONDS:
                 self._logged_at = time.monotonic()
                 logger.error("The store of API_AUTH_SESSIONS is down: %s", " ".join(str(error).split()))
