@@ -211,7 +211,7 @@ class Sessions:
         try:
             result = call()
         except StoreDownError as error:
-            # No other failure: a rejected connection costs no time, and the next call may get SQLite's lock.
+            # Only a timeout: a rejected connection costs no time, and SQLite's lock may soon be free.
             if isinstance(error, StoreTimeoutError):
                 self._breaker.fail()
             if time.monotonic() - self._logged_at >= STORE_LOG_INTERVAL_SECONDS:
