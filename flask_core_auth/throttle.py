@@ -13,6 +13,7 @@ import typing as t
 import unicodedata
 from urllib.parse import urlsplit
 
+from .circuit_breaker import CircuitBreaker
 from .errors import TooManyRequestsError
 
 if t.TYPE_CHECKING:
@@ -27,6 +28,8 @@ logger = logging.getLogger("flask_core_auth")
 ADDRESS_FACTOR = 5
 #: Time limit of the storage for a connection, and for each of its responses.
 STORAGE_TIMEOUT_SECONDS = 1
+#: Time for which a storage is not asked after a failure.
+STORAGE_PAUSE_SECONDS = 5
 #: Shortest interval between two log lines about a storage that is down.
 STORAGE_LOG_INTERVAL_SECONDS = 60
 #: The storages of limits that connect at their first use, not when they are made, and that have timeouts.
@@ -54,7 +57,9 @@ class LoginThrottle:
     Successful logins are not counted. Requests that are decided at the same moment are all decided, so
     a burst can exceed the limit by the number of requests that the server handles at once.
 
-    If the storage is down, this process's memory replaces it, call by call: a limit holds even then.
+    If the storage is down, this process's memory replaces it, so a limit holds even then. After each
+    failure, the storage is not asked for :data:`STORAGE_PAUSE_SECONDS`. Both counts hold for themselves.
+    Only logins that are being decided at such a change may be checked by one count and added to the other.
 
     :param limit: the limit, in the notation of the ``limits`` package; None: no limit.
     :param storage_uri: the URI of the storage, also in the notation of ``limits``.
@@ -65,6 +70,7 @@ class LoginThrottle:
         self._uri = storage_uri
         self._lock = threading.Lock()
         self._limiters: tuple[FixedWindowRateLimiter, FixedWindowRateLimiter] | None = None
+        self._breaker = CircuitBreaker(STORAGE_PAUSE_SECONDS)
         self._logged_at = -math.inf
         self._has_warned = False
 
@@ -80,7 +86,8 @@ class LoginThrottle:
                     "Requests have no client address, so API_AUTH_LOGIN_LIMIT counts failed logins by"
                     " username only: add ProxyFix if the app is served on a Unix socket"
                 )
-            self._with_fallback(self._check, _counters(self._limit, address, username))
+            run = self._with_fallback if self._breaker.admits() else self._alone
+            run(self._check, _counters(parse_limit(self._limit), address, username))
 
     def count(self, address: str | None, username: str) -> None:
         """Count a failed login.
@@ -88,11 +95,28 @@ class LoginThrottle:
         :raises TooManyRequestsError: if other logins used up the limit while this one was decided.
         """
         if self._limit is not None:
-            self._with_fallback(self._count, _counters(self._limit, address, username))
+            self._add(_counters(parse_limit(self._limit), address, username))
+
+    def count_undecided(self, address: str | None) -> None:
+        """Count a login that could not be decided, since a tenant is down: by its address alone.
+
+        It is no guess, so only the shortest window of the limit counts it. Otherwise a client that repeats
+        its login for the hours of an outage would lock out its network for a limit's whole day.
+
+        :raises TooManyRequestsError: if other logins used up the limit in the meantime.
+        """
+        if self._limit is not None:
+            shortest = min(parse_limit(self._limit), key=lambda item: item.get_expiry())
+            self._add(_counters([shortest], address))
 
     def is_reachable(self) -> bool:
         """Ask the storage for a sign of life; True without a limit."""
         return self._limit is None or _open_storage(self._uri).check()
+
+    def _add(self, counters: list[_Counter]) -> None:
+        # Only a check tries a storage that was down: what this process's memory checked, it counts.
+        run = self._alone if self._breaker.is_open else self._with_fallback
+        run(self._count, counters)
 
     def _check(self, limiter: FixedWindowRateLimiter, counters: list[_Counter]) -> None:
         for item, key in counters:
@@ -104,17 +128,18 @@ class LoginThrottle:
         if over:
             raise _limit_error(limiter, *over[0])
 
-    def _with_fallback(
-        self,
-        step: t.Callable[[FixedWindowRateLimiter, list[_Counter]], None],
-        counters: list[_Counter],
-    ) -> None:
+    def _alone(self, step: _Step, counters: list[_Counter]) -> None:
+        _, own = self._connect()
+        step(own, counters)
+
+    def _with_fallback(self, step: _Step, counters: list[_Counter]) -> None:
         from limits.errors import StorageError
 
         shared, own = self._connect()
         try:
             step(shared, counters)
         except (StorageError, OSError) as error:
+            self._breaker.fail()
             if time.monotonic() - self._logged_at >= STORAGE_LOG_INTERVAL_SECONDS:
                 self._logged_at = time.monotonic()
                 logger.warning(
@@ -123,6 +148,11 @@ class LoginThrottle:
                     type(error.__cause__ or error).__name__,
                 )
             step(own, counters)
+        except TooManyRequestsError:
+            self._breaker.succeed()
+            raise
+        else:
+            self._breaker.succeed()
 
     def _connect(self) -> tuple[FixedWindowRateLimiter, FixedWindowRateLimiter]:
         # At the first login, not at the start: importing limits is slow, and workers would share a
@@ -198,14 +228,18 @@ def _timeouts(uri: str) -> dict[str, t.Any]:
 
 
 _Counter = tuple["RateLimitItem", str]
+_Step = t.Callable[["FixedWindowRateLimiter", list[_Counter]], None]
 
 
-def _counters(limit: str, address: str | None, username: str) -> list[_Counter]:
+def _counters(
+    items: list[RateLimitItem], address: str | None, username: str | None = None
+) -> list[_Counter]:
     shared = networks(address)
-    # A verifier may ignore case and width, so all spellings of a name share one counter.
-    name = unicodedata.normalize("NFKC", username).casefold()
-    items = parse_limit(limit)
-    counters = [(item, _key(shared[0] if shared else "", name)) for item in items]
+    counters: list[_Counter] = []
+    if username is not None:
+        # A verifier may ignore case and width, so all spellings of a name share one counter.
+        name = unicodedata.normalize("NFKC", username).casefold()
+        counters += [(item, _key(shared[0] if shared else "", name)) for item in items]
     # Without an address, no limit is shared by all names: one client could use it up for every client.
     for level, network in enumerate(shared, 1):
         factor = ADDRESS_FACTOR**level

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -46,6 +48,18 @@ def log_in(
 def refresh(app: Flask | FlaskClient, token: str, **options: t.Any) -> TestResponse:
     """Send a refresh token to the refresh."""
     return _client(app).get("/api/login/refresh", headers=bearer(token), **options)
+
+
+def at_once(count: int, call: t.Callable[[], int]) -> list[int]:
+    """The results of ``count`` calls that begin together."""
+    barrier = threading.Barrier(count)
+
+    def one(_: int) -> int:
+        barrier.wait()
+        return call()
+
+    with ThreadPoolExecutor(count) as pool:
+        return sorted(pool.map(one, range(count)))
 
 
 def csrf_header(client: FlaskClient, use: str = "access") -> dict[str, str]:

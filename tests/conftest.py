@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+import types
 import typing as t
 from collections.abc import Callable, Iterator
 
@@ -9,12 +10,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_jwt_extended import get_jwt
 
-from flask_core_auth import CoreAuth, auth_required, current_identity
+from flask_core_auth import CoreAuth, auth_required, circuit_breaker, current_identity
 
 from .apps import PASSWORD, SECRET, USERNAME, Clock, log_in
 from .bad_tokens import BAD_TOKENS
 from .limits import extend_limits, restore_limits
 from .stores import (
+    black_hole,
     close_store,
     postgres_server,
     postgres_url,
@@ -33,6 +35,7 @@ from .tenant import (
 )
 
 __all__ = [
+    "black_hole",
     "make_tenant",
     "postgres_server",
     "postgres_url",
@@ -113,6 +116,8 @@ def make_app() -> Iterator[MakeApp]:
         sessions = app.extensions["core_auth"].sessions
         if sessions is not None:
             close_store(sessions._store)
+    # Until the test's own end, pytest holds ``make``, which holds the list.
+    apps.clear()
 
 
 @pytest.fixture
@@ -148,4 +153,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock that :func:`time.time` reads."""
     clock = Clock()
     monkeypatch.setattr(time, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock that measures the pauses after a failure of a store, a storage or a tenant."""
+    clock = Clock()
+    monkeypatch.setattr(circuit_breaker, "time", types.SimpleNamespace(monotonic=clock))
     return clock

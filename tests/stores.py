@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import shutil
@@ -78,6 +79,33 @@ class MemcachedServer(Server):
                 return connection.recv(100).startswith(b"VERSION")
         except OSError:
             return False
+
+
+class BlackHole:
+    """A server that accepts connections and never responds."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=50)
+        self._listener.setblocking(False)
+        self.port: int = self._listener.getsockname()[1]
+
+    def connections(self) -> int:
+        """The number of connections that were made since the last call."""
+        for count in range(100):
+            try:
+                self._listener.accept()[0].close()
+            except BlockingIOError:
+                return count
+        pytest.fail("too many connections")
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def black_hole() -> Iterator[BlackHole]:
+    with contextlib.closing(BlackHole()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from flask import request
 from werkzeug.exceptions import HTTPException
 
 from .. import jws
-from ..errors import AuthError, BadRequestError, ForbiddenError
+from ..errors import AuthError, BadRequestError, ForbiddenError, ServiceUnavailableError
 from ..protection import mark_exempt
 from ..signals import logged_in, login_failed, send
 from ..state import State
@@ -93,6 +93,12 @@ def _limited(
     state.throttle.check(address, name)
     try:
         return validate()
+    except ServiceUnavailableError:
+        if username is None:
+            # The tenant's keys cannot be fetched. Anybody can forge tokens that need them, so the limit must
+            # hold for such logins, too. A failure of the app's password_verifier is not the client's.
+            state.throttle.count_undecided(address)
+        raise
     except HTTPException as rejected:
         # The app's password_verifier may reject with any 4xx: abort(400), first_or_404().
         if rejected.code is None or not 400 <= rejected.code < 500:

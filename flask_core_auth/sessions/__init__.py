@@ -10,9 +10,10 @@ import time
 import typing as t
 import uuid
 
+from ..circuit_breaker import CircuitBreaker
 from ..errors import ServiceUnavailableError
 from ..signals import logged_out, refresh_reused, send
-from .store import RefreshRequest, Session, SessionStore, StoreDownError, Verdict
+from .store import RefreshRequest, Session, SessionStore, StoreDownError, StoreTimeoutError, Verdict
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ logger = logging.getLogger("flask_core_auth")
 
 #: The Retry-After of a response while the store is down.
 STORE_RETRY_AFTER_SECONDS = 5
+#: Time for which a store is not asked after a timeout.
+STORE_PAUSE_SECONDS = 1
 #: Shortest interval between two log lines about a store that is down.
 STORE_LOG_INTERVAL_SECONDS = 60
 #: The longest part of a client's address and of its user agent that is kept, in characters.
@@ -84,6 +87,7 @@ class Sessions:
         self._lifetime = lifetime
         self._max_age = max_age
         self._grace = grace
+        self._breaker = CircuitBreaker(STORE_PAUSE_SECONDS)
         self._logged_at = -math.inf
         self.rotate = rotate
         self.always = always
@@ -202,15 +206,24 @@ class Sessions:
         return len(ended)
 
     def _ask(self, call: Callable[[], T]) -> T:
+        if not self._breaker.admits():
+            raise _store_is_down()
         try:
-            return call()
+            result = call()
         except StoreDownError as error:
+            # Only a timeout: a rejected connection costs no time, and SQLite's lock may soon be free.
+            if isinstance(error, StoreTimeoutError):
+                self._breaker.fail()
             if time.monotonic() - self._logged_at >= STORE_LOG_INTERVAL_SECONDS:
                 self._logged_at = time.monotonic()
                 logger.error("The store of API_AUTH_SESSIONS is down: %s", " ".join(str(error).split()))
-            raise ServiceUnavailableError(
-                "The session store is down", retry_after=STORE_RETRY_AFTER_SECONDS
-            ) from error
+            raise _store_is_down() from error
+        self._breaker.succeed()
+        return result
+
+
+def _store_is_down() -> ServiceUnavailableError:
+    return ServiceUnavailableError("The session store is down", retry_after=STORE_RETRY_AFTER_SECONDS)
 
 
 def is_session_id(value: object) -> t.TypeGuard[str]:

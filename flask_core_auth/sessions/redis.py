@@ -13,10 +13,11 @@ import typing as t
 from dataclasses import fields
 
 from redis import Redis, RedisError
+from redis import TimeoutError as RedisTimeoutError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from .store import MAX_LISTED, Decision, RefreshRequest, Session, StoreDownError, Verdict
+from .store import MAX_LISTED, Decision, RefreshRequest, Session, StoreDownError, StoreTimeoutError, Verdict
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,7 +187,8 @@ def _run(call: Callable[[], T]) -> T:
     try:
         return call()
     except (RedisError, OSError) as error:
-        raise StoreDownError(f"{type(error).__name__}: {error}") from error
+        kind = StoreTimeoutError if isinstance(error, RedisTimeoutError) else StoreDownError
+        raise kind(f"{type(error).__name__}: {error}") from error
 
 
 def _session_key(session_id: str) -> str:

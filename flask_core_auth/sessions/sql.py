@@ -38,7 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from .deadline import Deadline
-from .store import MAX_LISTED, Decision, RefreshRequest, Session, StoreDownError, Verdict
+from .store import MAX_LISTED, Decision, RefreshRequest, Session, StoreDownError, StoreTimeoutError, Verdict
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +183,9 @@ class SQLStore:
         except (SQLAlchemyError, OSError) as error:
             # The table may have disappeared with its file or its database; the next call makes it again.
             self._has_table = False
-            raise StoreDownError(_reason(error)) from error
+            # Of the deadline. SQLAlchemy's own error means that all connections are in use.
+            kind = StoreTimeoutError if isinstance(error, TimeoutError) else StoreDownError
+            raise kind(_reason(error)) from error
 
     def _enter_process(self) -> Deadline | None:
         if self._process != os.getpid():

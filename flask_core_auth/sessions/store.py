@@ -115,6 +115,10 @@ class StoreDownError(Exception):
     """The store cannot be reached, or cannot complete a call; nothing was decided."""
 
 
+class StoreTimeoutError(StoreDownError):
+    """The store did not respond in time, so the next call would probably wait as long."""
+
+
 class SessionStore(t.Protocol):
     """A store of sessions.
 

@@ -17,6 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
 from joserfc.util import urlsafe_b64decode
 
+from ..circuit_breaker import CircuitBreaker
 from ..errors import ServiceUnavailableError
 from ..jws import load_object
 
@@ -26,12 +27,14 @@ logger = logging.getLogger("flask_core_auth")
 FRESH_SECONDS = 600
 #: Age up to which cached keys are used if newer keys cannot be fetched.
 MAX_AGE_SECONDS = 86400
-#: Pause after a failed fetch of newer keys, and between two fetches for unknown keys.
+#: The pause after a failed fetch. It doubles with each failure in a row, up to PAUSE_SECONDS.
+FIRST_PAUSE_SECONDS = 1
+#: Pause after a failed fetch of newer keys if no key is missing, and between two searches for unknown keys.
 PAUSE_SECONDS = 30
 #: Time limit of a whole fetch.
 FETCH_TIMEOUT_SECONDS = 5
-#: Duration from which a failed fetch counts as slow.
-SLOW_SECONDS = 1
+#: Maximum number of threads that wait for a fetch: a tenant that hangs must not keep every thread waiting.
+MAX_WAITING = 4
 #: Maximum size of a key set.
 MAX_BYTES = 256 * 1024
 #: NIST SP 800-131A, revision 2: shorter RSA keys are not secure.
@@ -57,12 +60,15 @@ class TenantKeys:
         self._keys: Keys = {}
         self._fetched_at = -math.inf
         self._failed_at = -math.inf
-        self._failed_for = 0.0
+        self._breaker = CircuitBreaker(FIRST_PAUSE_SECONDS, longest=PAUSE_SECONDS)
         self._searched_at = -math.inf
         self._fetch: Fetch | None = None
 
     def find(self, kid: str, algorithm: str) -> tuple[Key, ...]:
         """Return the keys with this ``kid`` for this ``algorithm``: nearly always one.
+
+        At most :data:`MAX_WAITING` calls wait for the tenant at a time. The others end at once, as if the
+        fetch had failed.
 
         :raises UnknownKeyError: if there is none.
         :raises ServiceUnavailableError: if the keys cannot be fetched and none are cached.
@@ -76,8 +82,8 @@ class TenantKeys:
             fetch.wait()
             with self._lock:
                 self._settle()
-                if time.monotonic() - self._fetched_at >= MAX_AGE_SECONDS:
-                    raise _unavailable()
+                if not self._has_keys():
+                    raise self._unavailable()
             if fetch.keys is None:
                 break
         keys = self._keys.get(kid, {}).get(algorithm, ())
@@ -93,7 +99,7 @@ class TenantKeys:
         fetch = Fetch(self.jwks_uri)
         fetch.wait()
         if fetch.keys is None:
-            raise _unavailable()
+            raise self._unavailable()
         return {kid: sorted(algorithms) for kid, algorithms in fetch.keys.items()}
 
     def _needed(self, kid: str) -> tuple[Fetch | None, bool]:
@@ -102,27 +108,42 @@ class TenantKeys:
 
         The caller holds the lock."""
         self._settle()
-        now = time.monotonic()
-        age = now - self._fetched_at
+        has_keys = self._has_keys()
         if self._fetch is not None:
-            is_cached = age < MAX_AGE_SECONDS and kid in self._keys
-            return (None if is_cached else self._fetch), False
-        if age >= MAX_AGE_SECONDS:
-            # Without cached keys, each login waits for the fetch. After a slow failure, no fetch starts for
-            # as long as the failure took: otherwise a few forged tokens would keep every thread waiting.
-            if now - self._failed_at < self._failed_for:
-                raise _unavailable()
-        else:
-            is_old = age >= FRESH_SECONDS and now - self._failed_at >= PAUSE_SECONDS
-            # Anybody can invent a kid: without the pause, each invented kid would cause a request to the
-            # tenant.
-            search = kid not in self._keys and now - self._searched_at >= PAUSE_SECONDS
-            if not is_old and not search:
+            if has_keys and kid in self._keys:
                 return None, False
-            if not is_old:
-                self._searched_at = now
+            if self._fetch.waiting < MAX_WAITING:
+                self._fetch.waiting += 1
+                return self._fetch, False
+        elif not has_keys:
+            if not self._breaker.seconds_left():
+                return self._start_fetch(), True
+        elif self._is_due(kid):
+            return self._start_fetch(), True
+        if not has_keys:
+            raise self._unavailable()
+        return None, False
+
+    def _is_due(self, kid: str) -> bool:
+        """Tell whether cached keys are to be fetched again, because of their age or for ``kid``."""
+        now = time.monotonic()
+        if now - self._fetched_at >= FRESH_SECONDS and now - self._failed_at >= PAUSE_SECONDS:
+            return True
+        # Anybody can invent a kid: without the pauses, each invented kid would cause a request to the
+        # tenant.
+        is_paused = self._breaker.seconds_left() > 0 or now - self._searched_at < PAUSE_SECONDS
+        if kid in self._keys or is_paused:
+            return False
+        self._searched_at = now
+        return True
+
+    def _start_fetch(self) -> Fetch:
         self._fetch = Fetch(self.jwks_uri)
-        return self._fetch, True
+        self._fetch.waiting = 1
+        return self._fetch
+
+    def _has_keys(self) -> bool:
+        return time.monotonic() - self._fetched_at < MAX_AGE_SECONDS
 
     def _settle(self) -> None:
         """Take over the result of a finished fetch. The caller holds the lock."""
@@ -132,16 +153,18 @@ class TenantKeys:
         self._fetch = None
         if fetch.keys is None:
             self._failed_at = time.monotonic()
-            took = min(self._failed_at - fetch.started_at, FETCH_TIMEOUT_SECONDS)
-            self._failed_for = took if took >= SLOW_SECONDS else 0
+            self._breaker.fail()
+            # It may have been a search, and found nothing out.
+            self._searched_at = -math.inf
         else:
             self._keys, self._fetched_at = fetch.keys, fetch.started_at
+            self._breaker.succeed()
 
-
-def _unavailable() -> ServiceUnavailableError:
-    return ServiceUnavailableError(
-        "The identity provider's keys cannot be fetched", retry_after=FETCH_TIMEOUT_SECONDS
-    )
+    def _unavailable(self) -> ServiceUnavailableError:
+        wait = math.ceil(self._breaker.seconds_left())
+        return ServiceUnavailableError(
+            "The identity provider's keys cannot be fetched", retry_after=max(wait, 1)
+        )
 
 
 class _FetchError(Exception):
@@ -162,6 +185,9 @@ class Fetch:
         self.started_at = time.monotonic()
         #: None until the fetch has succeeded.
         self.keys: Keys | None = None
+        #: The number of threads that have begun to wait. TenantKeys counts them here, not for itself: in a
+        #: forked process, no thread is left to count down.
+        self.waiting = 0
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._connection: socket.socket | None = None

@@ -5,14 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
-import time
 import typing as t
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -22,16 +18,13 @@ from flask_core_auth.errors import ServiceUnavailableError
 from flask_core_auth.sessions import sql
 
 from ..apps import bearer, log_in, post_login, refresh
+from ..gunicorn import STUCK_SECONDS, Gunicorn, until
 from ..limits import restore_limits
 from ..stores import started
-from ..tether import tethered
-from .load import PATIENCE_SECONDS, Caller, Client
+from .load import PATIENCE_SECONDS, Client
 from .servers import PostgresServer, RedisServer, Server, free_port
 
 MakeApp = Callable[..., Flask]
-
-#: The time after which a call counts as stuck: far more than the limits of any call.
-STUCK_SECONDS = 120
 
 
 @pytest.fixture(scope="module", params=[RedisServer, PostgresServer])
@@ -46,14 +39,6 @@ def server(own_server: Server) -> Iterator[Server]:
     yield own_server
     if own_server.process.poll() is not None:
         own_server.start()
-
-
-def until(done: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + STUCK_SECONDS
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def in_time(call: Callable[[], t.Any]) -> t.Any:
@@ -243,35 +228,9 @@ def test_protected_routes_need_no_store_if_api_auth_enable_is_false(
 # kill -9 under load
 
 
-class Gunicorn:
-    """A gunicorn with two workers, whose master has used the store before it forked them."""
-
-    def __init__(self, sessions: str) -> None:
-        self.caller = Caller(free_port())
-        self.process = subprocess.Popen(
-            tethered(
-                *(sys.executable, "-m", "gunicorn", "--preload", "--workers=2", "--threads=4"),
-                *(f"--bind=127.0.0.1:{self.caller.port}", "--log-level=error", "tests.sessions.served:app"),
-            ),
-            env={**os.environ, "SESSIONS": sessions},
-            cwd=Path(__file__).parents[2],
-        )
-        try:
-            until(lambda: self.caller.call("GET", "/pid")[0] == 200)
-        except BaseException:
-            self.stop()
-            raise
-
-    def kill_a_worker(self) -> None:
-        _, worker = self.caller.insist("GET", "/pid")
-        os.kill(worker["pid"], signal.SIGKILL)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(STUCK_SECONDS)
-        finally:
-            self.process.kill()
+def kill_a_worker(gunicorn: Gunicorn) -> None:
+    _, worker = gunicorn.caller.insist("GET", "/pid")
+    os.kill(worker["pid"], signal.SIGKILL)
 
 
 def test_killed_store_loses_no_session_and_revives_none(server: Server) -> None:
@@ -283,7 +242,8 @@ def test_killed_worker_loses_no_session_and_revives_none(sqlite_url: str) -> Non
 
 
 def kill_under_load(url: str, server: Server | None) -> None:
-    gunicorn = Gunicorn(url)
+    # The master has used the store before it forked the workers.
+    gunicorn = Gunicorn("tests.sessions.served:app", ready="/pid", workers=2, threads=4, SESSIONS=url)
     clients = [Client(gunicorn.caller) for _ in range(6)]
 
     def go_on() -> None:
@@ -295,13 +255,13 @@ def kill_under_load(url: str, server: Server | None) -> None:
         for client in clients:
             client.start()
         go_on()
-        gunicorn.kill_a_worker()
+        kill_a_worker(gunicorn)
         go_on()
         if server is not None:
             server.kill()
             server.start()
         go_on()
-        gunicorn.kill_a_worker()
+        kill_a_worker(gunicorn)
         go_on()
         for client in clients:
             client.stopped.set()

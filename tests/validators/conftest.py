@@ -27,12 +27,11 @@ def validate(validator: Auth0Validator, token: str) -> Identity:
 
 
 @pytest.fixture(autouse=True)
-def monotonic(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock that measures the age of keys; a fetch may take its time."""
-    clock = Clock()
-    monkeypatch.setattr(jwks, "time", types.SimpleNamespace(monotonic=clock))
+def monotonic(pauses: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock that measures pauses and the age of keys; a fetch may take its time."""
+    monkeypatch.setattr(jwks, "time", types.SimpleNamespace(monotonic=pauses))
     monkeypatch.setattr(jwks, "FETCH_TIMEOUT_SECONDS", EXTENDED_SECONDS)
-    return clock
+    return pauses
 
 
 @pytest.fixture

@@ -63,11 +63,14 @@ def test_subject_must_be_a_proper_string(tenant: Tenant, sub: object) -> None:
     assert rejection(validator, tenant.token(sub=sub)) == "The token has no subject (sub)"
 
 
-def test_keys_are_fetched_once_the_tenant_is_up_again(validator: Auth0Validator, tenant: Tenant) -> None:
+def test_keys_are_fetched_once_the_tenant_is_up_again(
+    validator: Auth0Validator, tenant: Tenant, monotonic: Clock
+) -> None:
     tenant.status = 502
     with pytest.raises(ServiceUnavailableError):
         validate(validator, tenant.token())
     tenant.status = 200
+    monotonic.move(1)
     assert validate(validator, tenant.token())
 
 

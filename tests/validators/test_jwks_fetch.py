@@ -99,7 +99,7 @@ def test_old_keys_are_used_when_the_fetch_of_new_ones_drips(
 
 
 def test_fetch_without_a_thread_is_given_up(
-    keys: TenantKeys, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    keys: TenantKeys, tenant: Tenant, monotonic: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The fetch has no thread in a process that was forked during it."""
     monkeypatch.setattr(jwks, "FETCH_TIMEOUT_SECONDS", 0.1)
@@ -107,6 +107,7 @@ def test_fetch_without_a_thread_is_given_up(
         patch.setattr(threading.Thread, "start", lambda thread: None)
         give_up(keys)
     monkeypatch.setattr(jwks, "FETCH_TIMEOUT_SECONDS", EXTENDED_SECONDS)
+    monotonic.move(1)
     assert keys.find("key-1", "RS256")
 
 
@@ -128,7 +129,11 @@ def test_fetch_without_a_waiting_thread_is_given_up(
 
 
 def test_thread_that_cannot_be_started_is_a_failed_fetch(
-    keys: TenantKeys, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    keys: TenantKeys,
+    tenant: Tenant,
+    monotonic: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def start(thread: threading.Thread) -> None:
         raise RuntimeError("can't start\nnew thread")
@@ -138,14 +143,18 @@ def test_thread_that_cannot_be_started_is_a_failed_fetch(
         with pytest.raises(ServiceUnavailableError):
             keys.find("key-1", "RS256")
     assert logged(caplog) == [f"The keys at {tenant.jwks_uri} cannot be fetched: can't start new thread"]
+    monotonic.move(1)
     assert keys.find("key-1", "RS256")
 
 
-def test_response_of_256_kib_is_read_and_a_larger_one_is_not(keys: TenantKeys, tenant: Tenant) -> None:
+def test_response_of_256_kib_is_read_and_a_larger_one_is_not(
+    keys: TenantKeys, tenant: Tenant, monotonic: Clock
+) -> None:
     tenant.body = tenant.jwks().ljust(256 * 1024 + 1)
     with pytest.raises(ServiceUnavailableError):
         keys.find("key-1", "RS256")
     tenant.body = tenant.body[:-1]
+    monotonic.move(1)
     assert keys.find("key-1", "RS256")
 
 
@@ -162,13 +171,18 @@ def test_redirect_is_not_followed(
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip"])
 def test_compressed_response_is_not_requested_and_rejected(
-    keys: TenantKeys, tenant: Tenant, encoding: str, caplog: pytest.LogCaptureFixture
+    keys: TenantKeys,
+    tenant: Tenant,
+    encoding: str,
+    monotonic: Clock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     tenant.headers["Content-Encoding"] = encoding
     for body in (gzip.compress(tenant.jwks()), tenant.jwks()):
         tenant.body = body
         with pytest.raises(ServiceUnavailableError):
             keys.find("key-1", "RS256")
+        monotonic.move(1)
     assert tenant.requests[0]["Accept-Encoding"] == "identity"
     assert [warning.rpartition(": ")[2] for warning in logged(caplog)] == ["it is compressed"] * 2
 
@@ -233,6 +247,7 @@ def test_tenant_that_is_not_listening_is_unavailable(tenant: Tenant) -> None:
 def test_certificate_of_an_unknown_authority_is_rejected(
     keys: TenantKeys,
     tenant: Tenant,
+    monotonic: Clock,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: t.Any,
 ) -> None:
@@ -243,6 +258,7 @@ def test_certificate_of_an_unknown_authority_is_rejected(
         with pytest.raises(ServiceUnavailableError):
             keys.find("key-1", "RS256")
     assert not tenant.requests
+    monotonic.move(1)
     assert keys.find("key-1", "RS256"), "the trusted authorities are read at each fetch"
 
 
