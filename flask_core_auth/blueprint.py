@@ -187,6 +187,7 @@ class CoreAuth(Blueprint):
         """
         state = State.current()
         verified = state.tokens.verify(token, "access")
+        del token  # the app's callbacks may fail, and an error tracker stores the variables of this frame
         claims, _ = check_active(state, verified)
         return replace(verified.identity, claims=claims)
 
