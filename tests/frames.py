@@ -27,11 +27,11 @@ OPAQUE = (Response, LocalProxy, type(request))
 
 
 def frames_of(error: BaseException) -> Iterator[types.FrameType]:
-    """Yield the frames that an error tracker stores: those of an error, of its causes and its contexts."""
+    """Yield the frames that an error tracker stores: those of an error, its causes and its contexts."""
     chain: BaseException | None = error
     while chain is not None:
         yield from (frame for frame, _ in traceback.walk_tb(chain.__traceback__))
-        chain = chain.__cause__ or chain.__context__
+        chain = chain.__cause__ or (None if chain.__suppress_context__ else chain.__context__)
 
 
 def leaks(frames: Iterable[types.FrameType], secrets: Iterable[str]) -> list[str]:

@@ -187,7 +187,9 @@ def _details(body: dict[str, t.Any]) -> list[str]:
 
 def _redacted(text: str, secret: str) -> str:
     # Some servers quote the request that they reject, which contains the secret as JSON.
-    return text.replace(secret, "[secure]").replace(json.dumps(secret)[1:-1], "[secure]")
+    for form in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+        text = text.replace(form, "[secure]")
+    return text
 
 
 def _retry_after(response: httpx2.Response) -> float | None:

@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 
 from .. import jws
 from ..errors import AuthError, BadRequestError, ForbiddenError, TooManyRequestsError
+from ..identity import is_subject
 from ..protection import mark_exempt
 from ..signals import logged_in, login_failed, send
 from ..state import State
@@ -163,13 +164,20 @@ def parse_credentials(body: bytes, mimetype: str) -> PasswordCredentials:
     """
     if mimetype != "application/json":
         raise BadRequestError("The Content-Type must be application/json")
-    try:
-        fields = json.loads(body.decode())
-    except (ValueError, RecursionError):
-        raise BadRequestError("The body is not valid JSON") from None
+    fields = _load_json(body)
+    if fields is ...:
+        raise BadRequestError("The body is not valid JSON")
     if not isinstance(fields, dict):
         raise BadRequestError("The body must be a JSON object with username and password")
     return PasswordCredentials(_text_field(fields, "username"), _text_field(fields, "password"))
+
+
+def _load_json(body: bytes) -> object:
+    # Not an exception: the parser's error has the body, and would be the context of another error.
+    try:
+        return json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return ...
 
 
 def _text_field(fields: dict[str, t.Any], name: str) -> str:
@@ -182,8 +190,6 @@ def _text_field(fields: dict[str, t.Any], name: str) -> str:
         raise BadRequestError(f"The field {name} must not be empty")
     if "\0" in value:
         raise BadRequestError(f"The field {name} must not contain NUL")
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # a lone surrogate, which JSON can spell
-        raise BadRequestError(f"The field {name} is not valid Unicode") from None
+    if not is_subject(value):  # a lone surrogate, which JSON can spell
+        raise BadRequestError(f"The field {name} is not valid Unicode")
     return value

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from unittest import mock
 
 import httpx2
-from flask import Flask
+from flask import Config, Flask
 from joserfc.jwk import RSAKey
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
@@ -185,6 +185,9 @@ def _validator_of(algorithm: str) -> Auth0Validator:
     return Auth0Validator(AuthConfig.from_app(app).tenants[0])
 
 
+_empty_app = functools.cache(lambda: Flask(__name__))
+
+
 def run_config(data: bytes) -> None:
     """A setting, by its number in the first byte, and its value, which is also tried as JSON."""
     setting = SETTINGS[data[0] % len(SETTINGS) if data else 0]
@@ -193,8 +196,9 @@ def run_config(data: bytes) -> None:
     with contextlib.suppress(ValueError, RecursionError):
         values.append(json.loads(text))
     for value in values:
-        app = Flask(__name__)
-        app.config.update({"API_AUTH_JWT_SECRET": SECRET, setting.key: value})
+        app = _empty_app()
+        app.config = Config(app.root_path, {**app.default_config, "API_AUTH_JWT_SECRET": SECRET})
+        app.config[setting.key] = value
         if isinstance(value, str):
             load_env(app.config, environ={f"CORE_{setting.key}": value})
         with contextlib.suppress(ConfigError):
