@@ -31,7 +31,6 @@ from .canaries import (
     run_commands,
     run_cookies,
     run_logins,
-    run_tokens,
 )
 from .conftest import MakeApp
 from .evidence import Evidence
@@ -133,7 +132,7 @@ def encode_secret_of_the_config(run: Run) -> None:
 LEAKS: dict[Callable[[Run], None], tuple[Callable[[Run], None], str]] = {
     log_password: (run_logins, "password, raw: log of flask_core_auth"),
     show_secrets_of_the_config: (run_cookies, "secret, raw: repr of AuthConfig"),
-    name_token_in_the_error: (run_tokens, "raw: handled error"),
+    name_token_in_the_error: (run_cookies, "raw: handled error"),
     print_store_url: (run_commands, "password of the store, percent-encoded: output of check"),
     quote_encoded_password: (run_client, "password, percent-encoded path: error of the client"),
     keep_body_in_a_frame: (run_logins, "password, JSON, quoted again: signal, body in wrapped()"),

@@ -20,14 +20,17 @@ MAX_MEBIBYTES = 2048
 NAMES = ("tokens", "tenant", "login", "authorization", "jwks", "config", "client")
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
+    """Run targets one after another, each in a process of its own: libFuzzer ends its process."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("target", nargs="*", choices=[[], *NAMES], help="the targets; without one, all")
+    parser.add_argument("target", nargs="*", help=f"of {', '.join(NAMES)}; without one, all")
     parser.add_argument("--time", type=int, default=60, help="seconds for each target")
     parser.add_argument("--play", type=Path, metavar="FILE", help="play one input, such as a finding")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     names = options.target or NAMES
+    if not set(names) <= set(NAMES):
+        parser.error(f"the targets are {', '.join(NAMES)}")
     if options.play:
         return _play(names[0], options.play)
     try:
@@ -93,4 +96,4 @@ def _fuzz(name: str, seconds: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

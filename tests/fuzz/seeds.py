@@ -1,4 +1,4 @@
-"""The first inputs of each target: a few of its own, and every text of the attack corpus."""
+"""The first inputs of each target: a few of its own, and the texts of the attack corpus."""
 
 from __future__ import annotations
 
@@ -159,30 +159,52 @@ _OWN = {
 }
 
 
+#: The surfaces of the attack corpus that each target takes texts of.
+_SURFACES: dict[str, set[str]] = {
+    "tokens": {"token", "refresh"},
+    "tenant": {"tenant"},
+    "login": {"login"},
+    "authorization": {"guard", "login"},
+    "jwks": {"jwks"},
+    "config": {"config"},
+    "client": {"client"},
+}
+#: The members of a case that are no input.
+_NO_INPUT = {"id", "source", "surface", "expect"}
+
+
 def _of_corpus(name: str) -> Iterator[bytes]:
-    for text, key in _corpus():
-        data = text.encode("utf-8", "surrogatepass")
-        if name != "config":
-            yield data
-        elif key in _NUMBERS:
-            yield bytes([_NUMBERS[key]]) + data
+    for surface, key, text in _corpus():
+        if surface in _SURFACES[name]:
+            data = text.encode("utf-8", "surrogatepass")
+            if name == "client":
+                yield b"200\n\n" + data
+            elif name == "config":
+                if key in _NUMBERS:
+                    yield bytes([_NUMBERS[key]]) + data
+            else:
+                yield data
 
 
 @functools.cache
-def _corpus() -> frozenset[tuple[str, str]]:
-    """Return the texts of the attack corpus, each with the name of its member. An object counts as JSON."""
+def _corpus() -> frozenset[tuple[str, str, str]]:
+    """Return the texts of the attack corpus, each with its surface and the name of its member."""
     return frozenset(
-        text for path in CORPUS.glob("*.json") for text in _texts(json.loads(path.read_text()), "")
+        (case["surface"], key, text)
+        for path in CORPUS.glob("*.json")
+        for case in json.loads(path.read_text())
+        for name in case.keys() - _NO_INPUT
+        for key, text in _texts(case[name], name)
     )
 
 
 def _texts(value: object, key: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
-        yield value, key
+        yield key, value
     elif isinstance(value, list):
         for element in value:
             yield from _texts(element, key)
     elif isinstance(value, dict):
-        yield json.dumps(value), key
+        yield key, json.dumps(value)
         for name, member in value.items():
             yield from _texts(member, name)

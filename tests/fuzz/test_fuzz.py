@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from .__main__ import NAMES
+from .__main__ import NAMES, main
 from .seeds import seeds
 from .targets import TARGETS
 
@@ -21,6 +23,21 @@ def test_seeds_find_nothing(name: str) -> None:
     assert found
     for seed in found:
         TARGETS[name].run(seed)
+
+
+def test_one_input_can_be_played(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    finding = tmp_path / "finding"
+    finding.write_bytes(b"[")
+    assert main(["login", "--play", str(finding)]) == 0
+    assert capsys.readouterr().out == "login: nothing was found\n"
+
+
+def test_without_atheris_a_message_says_what_is_needed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    assert main([]) == 2
+    assert "Linux on x86-64 and Python 3.11 to 3.14" in capsys.readouterr().err
 
 
 #: A function that each target must reach with its seeds.
