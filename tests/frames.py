@@ -18,8 +18,8 @@ from werkzeug.local import LocalProxy
 import flask_core_auth
 
 PACKAGE = str(Path(flask_core_auth.__file__).parent)
-#: A token in compact serialization.
-TOKEN = re.compile(r"[\w-]{8,}\.[\w-]{8,}\.[\w-]{20,}", re.ASCII)
+#: A signed token in compact serialization; its header begins with {".
+TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]*\.[\w-]{20,}", re.ASCII)
 #: Trackers mask a variable of this name. WSGI's environ is in Flask's own frames too.
 MASKED = ("password", "environ")
 #: Error trackers show their ``repr()`` only. A response has the tokens that it returns.

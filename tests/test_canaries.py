@@ -15,12 +15,14 @@ from urllib.parse import quote
 
 import pytest
 
-from flask_core_auth import check, signals
+from flask_core_auth import AuthError, ConfigError, check, signals
 from flask_core_auth.client import CoreClientError
 from flask_core_auth.config import AuthConfig
 from flask_core_auth.routes import login as login_module
 from flask_core_auth.tokens import Tokens
 
+from .apps import PASSWORD as TEST_PASSWORD
+from .apps import SECRET as TEST_SECRET
 from .apps import Clock
 from .canaries import (
     PARTS,
@@ -34,6 +36,8 @@ from .canaries import (
 )
 from .conftest import MakeApp
 from .evidence import Evidence
+from .forge import claims, forge
+from .shown import Shown
 from .test_signals import NAMES
 
 
@@ -141,10 +145,14 @@ LEAKS: dict[Callable[[Run], None], tuple[Callable[[Run], None], str]] = {
 
 
 @pytest.mark.parametrize("leak", LEAKS)
-def test_leak_is_found(run: Run, leak: Callable[[Run], None], capfd: pytest.CaptureFixture[str]) -> None:
+def test_leak_is_found(
+    run: Run, leak: Callable[[Run], None], capfd: pytest.CaptureFixture[str], shown: Shown
+) -> None:
     part, expected = LEAKS[leak]
     leak(run)
+    before = len(shown.leaks)
     found = leaks_of(run, part, capfd)
+    del shown.leaks[before:]  # of tokens, on purpose
     assert any(expected in place for place in found), found
 
 
@@ -164,3 +172,27 @@ def test_every_encoding_is_found(prefix: str) -> None:
         evidence = Evidence()
         evidence.add(name, f"before {text} behind")
         assert evidence.leaks({"secret": secret}), name
+
+
+# All other tests
+
+
+def test_no_test_before_has_shown_a_secret(shown: Shown) -> None:
+    assert shown.leaks == []
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda: logging.getLogger("flask_core_auth").debug("Validating %r", TEST_PASSWORD),
+        lambda: AuthError(f"{forge(claims())} is not valid"),
+        lambda: CoreClientError("rejected", details=(quote(TEST_PASSWORD),)),
+        lambda: ConfigError([("API_AUTH_JWT_SECRET", f"must not be {TEST_SECRET}")]),
+    ],
+    ids=["log", "error", "details", "config"],
+)
+def test_secret_that_a_test_shows_is_found(shown: Shown, show: Callable[[], object]) -> None:
+    before = len(shown.leaks)
+    show()
+    assert len(shown.leaks) > before
+    del shown.leaks[before:]

@@ -200,5 +200,5 @@ def _retry_after(response: httpx2.Response) -> float | None:
     try:
         then = parsedate_to_datetime(value)
         return max(0.0, (then - parsedate_to_datetime(response.headers.get("Date", ""))).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

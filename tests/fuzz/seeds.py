@@ -141,6 +141,9 @@ def _client() -> Iterator[bytes]:
     yield b"200\nContent-Type: application/json\n\n" + _TOKEN_ANSWER
     yield b'403\nRetry-After: 5\n\n{"code":403,"message":"Forbidden","details":["No"]}'
     yield b"503\nRetry-After: Thu, 01 Jan 2026 00:00:10 GMT\nDate: Thu, 01 Jan 2026 00:00:00 GMT\n\n"
+    # A time zone that is too large for datetime.
+    date = b"Thu, 01 Jan 2026 00:00:00"
+    yield b"503\nRetry-After: " + date + b" +99999999999999\nDate: " + date + b" GMT\n\n"
     yield b"302\nLocation: https://core.example/elsewhere?x=y\n\n"
     yield b'401\nSet-Cookie: a=b; Domain=example\nWWW-Authenticate: Bearer realm="x"\n\n{"message":[]}'
     yield b"200\nContent-Encoding: gzip\n\n\x1f\x8b\x08\x00"
