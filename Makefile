@@ -1,6 +1,8 @@
 # make demo   serve the example app on this machine
 # make test   run all tests
 # make bench  run the benchmarks
+# make fuzz   feed parsers with invalid input, TIME=60 seconds for each (on Linux)
+# make audit  look for insecure code, and for known vulnerabilities of the requirements
 # Each makes a virtual environment in .venv first, and changes nothing outside this directory.
 
 VENV := .venv
@@ -9,7 +11,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: demo test bench screenshots lint docs build clean
+.PHONY: demo test bench fuzz audit screenshots lint docs build clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m example_app.demo
@@ -19,6 +21,14 @@ test: $(VENV)/test
 
 bench: $(VENV)/test
 	$(BIN)/python -m tests.benchmarks
+
+TIME ?= 60
+fuzz: $(VENV)/fuzz
+	$(BIN)/python -m tests.fuzz --time $(TIME) $(ARGS)
+
+audit: $(VENV)/dev
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive flask_core_auth example_app
+	$(BIN)/python -m tests.audit
 
 screenshots: $(VENV)/dev
 	$(BIN)/python -m tests.example_app.screenshots
@@ -46,6 +56,10 @@ $(VENV)/demo: $(VENV)/python setup.cfg pyproject.toml example_app/requirements.t
 
 $(VENV)/test: $(VENV)/python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/fuzz: $(VENV)/test
+	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
 	touch $@
 
 $(VENV)/docs: $(VENV)/python setup.cfg pyproject.toml

@@ -58,7 +58,7 @@ def main() -> None:
         ),
         flush=True,
     )
-    os.execv(  # noqa: S606  # a shell is not needed
+    os.execv(  # noqa: S606  # nosec B606  # a shell is not needed
         sys.executable,
         [
             *(sys.executable, "-m", "gunicorn", "--bind", address, "--workers", "2"),

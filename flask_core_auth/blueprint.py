@@ -190,6 +190,7 @@ class CoreAuth(Blueprint):
         if token is None:
             raise UnauthorizedError.missing(state.config.realm)
         verified = state.tokens.verify(token, "access")
+        del token  # the app's callbacks may fail, and an error tracker stores the variables of this frame
         claims, _ = check_active(state, verified)
         return replace(verified.identity, claims=claims)
 

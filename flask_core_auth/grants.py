@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from flask import has_request_context, request
 
@@ -72,10 +73,14 @@ class Grants:
             address=request.remote_addr if has_request_context() else None,
             user_agent=request.user_agent.string if has_request_context() else None,
         )
-        tokens = self._pair(admitted, additions, fresh=fresh, session=session)
-        # Last: if a token cannot be issued, no session is left without one.
-        self._sessions.open(session)
-        return Grant(identity, session.id, tokens)
+        grant = Grant(identity, session.id, self._pair(admitted, additions, fresh=fresh, session=session))
+        try:
+            # Last: if a token cannot be issued, no session is left without one.
+            self._sessions.open(session)
+        except BaseException:
+            del grant  # an error tracker stores the variables of each frame that an exception leaves
+            raise
+        return grant
 
     def _pair(
         self, admitted: Admitted, additions: Additions, *, fresh: bool, session: Session | None = None
@@ -127,20 +132,31 @@ class Grants:
         if refreshed is None:
             raise UnauthorizedError.invalid(self._realm)
         jti, expires_at = refreshed
-        tokens = {
-            "access_token": self._tokens.issue_access(
-                identity, additions, fresh=False, session=session, not_after=expires_at
-            )
-        }
-        if sessions.rotate:
-            tokens["refresh_token"] = self._tokens.issue_refresh(
-                # With the scopes of the old token: if the config removes a scope and restores it, it is
-                # back.
-                token.identity,
-                additions,
-                credential=admitted.credential,
-                session=session,
-                jti=jti,
-                not_after=expires_at,
-            )
-        return Grant(identity, session, tokens)
+        issue_access = partial(
+            self._tokens.issue_access,
+            identity,
+            additions,
+            fresh=False,
+            session=session,
+            not_after=expires_at,
+        )
+        if not sessions.rotate:
+            return Grant(identity, session, {"access_token": issue_access()})
+        # No variable has the one token while the other is issued: that calls code of the app, see issue().
+        return Grant(
+            identity,
+            session,
+            {
+                "access_token": issue_access(),
+                "refresh_token": self._tokens.issue_refresh(
+                    # With the scopes of the old token: if the config removes a scope and restores it, it
+                    # is back.
+                    token.identity,
+                    additions,
+                    credential=admitted.credential,
+                    session=session,
+                    jti=jti,
+                    not_after=expires_at,
+                ),
+            },
+        )

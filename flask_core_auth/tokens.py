@@ -173,17 +173,19 @@ class Tokens:
             token_type=use,
             nbf=jwt_settings.encode_nbf,
         )
-        if len(token) > jws.MAX_TOKEN_BYTES:
-            logger.error(
-                "The %s token of %r would have %d bytes, too many to be accepted: scopes, claims?",
-                use,
-                subject,
-                len(token),
-            )
-            raise ServiceUnavailableError(
-                "The token would be too long", retry_after=TOO_LONG_RETRY_AFTER_SECONDS
-            )
-        return token
+        size = len(token)
+        if size <= jws.MAX_TOKEN_BYTES:
+            return token
+        del token  # from the frame, whose variables an error tracker stores
+        logger.error(
+            "The %s token of %r would have %d bytes, too many to be accepted: scopes, claims?",
+            use,
+            subject,
+            size,
+        )
+        raise ServiceUnavailableError(
+            "The token would be too long", retry_after=TOO_LONG_RETRY_AFTER_SECONDS
+        )
 
     def recall(self, authorization: str | None) -> VerifiedToken | None:
         """Return the access token of an ``Authorization`` header, if it was verified before.

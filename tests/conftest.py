@@ -15,6 +15,7 @@ from flask_core_auth import CoreAuth, auth_required, circuit_breaker, current_id
 from .apps import PASSWORD, SECRET, USERNAME, Clock, log_in
 from .bad_tokens import BAD_TOKENS
 from .limits import extend_limits, restore_limits
+from .shown import Shown
 from .stores import (
     black_hole,
     close_store,
@@ -51,6 +52,22 @@ __all__ = [
 ]
 
 MakeApp = Callable[..., Flask]
+
+
+#: The test that looks at what all others have shown, and so must be the last one.
+LAST = "test_no_test_before_has_shown_a_secret"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.name == LAST)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def shown() -> Iterator[Shown]:
+    """What the tests so far have logged and raised that has a secret."""
+    shown = Shown()
+    with shown.watching():
+        yield shown
 
 
 @pytest.fixture(autouse=True)

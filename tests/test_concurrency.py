@@ -122,7 +122,7 @@ def test_bound_that_is_no_positive_number_is_a_config_error(make_app, value):
 
 
 def test_bound_may_be_given_as_a_string(make_app):
-    app = make_app(API_AUTH_LOGIN_CONCURRENCY="3")
+    app = make_app(API_AUTH_LOGIN_CONCURRENCY=" 3\x1f")
     assert app.extensions["core_auth"].config.login_concurrency == 3
     assert (
         make_app(API_AUTH_LOGIN_CONCURRENCY="none").extensions["core_auth"].config.login_concurrency is None

@@ -54,7 +54,7 @@ def parse_seconds(value: object) -> int:
             raise SettingError(f"must be whole seconds, not {value!r}")
         value = value.days * 86400 + value.seconds
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}", value.strip()):
-        value = int(value)
+        value = int(value.strip())  # int() alone strips less: it fails at U+001F
     if not isinstance(value, int) or isinstance(value, bool):
         raise SettingError(f"must be a number of seconds or a timedelta, not {value!r}")
     if not 0 < value <= MAX_DURATION_SECONDS:
@@ -185,7 +185,7 @@ def parse_concurrency(value: object) -> int | None:
     if isinstance(value, str) and value.strip().lower() == "none":
         return None
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value.strip()):
-        value = int(value)
+        value = int(value.strip())
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise SettingError(f"must be a whole number from 1 on, or None, not {value!r}")
     return value

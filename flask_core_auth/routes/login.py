@@ -1,17 +1,31 @@
-"""``POST <prefix>/login``: exchange credentials for an access and a refresh token."""
+"""``POST <prefix>/login``: exchange credentials for an access and a refresh token.
+
+If the app's code raises, an error tracker stores the local variables of each frame, and masks them by name
+only. So while the app's code runs, no frame here has a token, or a password under another name than
+``password``: :func:`login` sends the signals, and other functions handle credentials and tokens.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import typing as t
 from dataclasses import dataclass, field
+from functools import partial
 
 from flask import request
 from werkzeug.exceptions import HTTPException
 
 from .. import jws
-from ..errors import AuthError, BadRequestError, ForbiddenError, ServiceUnavailableError
+from ..errors import (
+    AuthError,
+    BadRequestError,
+    ForbiddenError,
+    ServiceUnavailableError,
+    TooManyRequestsError,
+)
+from ..identity import is_subject
 from ..protection import mark_exempt
 from ..signals import logged_in, login_failed, send
 from ..state import State
@@ -22,7 +36,7 @@ if t.TYPE_CHECKING:
 
     from flask import Response
 
-    from ..identity import Admitted
+    from ..identity import Admitted, Identity
 
 logger = logging.getLogger("flask_core_auth")
 
@@ -38,19 +52,50 @@ class PasswordCredentials:
     password: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One login: credentials that are not validated yet.
+
+    :param name: the name that failures are counted by, with the client's address.
+    :param username: the username that was sent; None for a bearer token.
+    :param validate: validates the credentials.
+    """
+
+    name: str
+    username: str | None
+    validate: Callable[[], Admitted] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A login that was rejected for its credentials, logged and counted.
+
+    :param username: the username that was sent; None for a bearer token.
+    :param detail: the reason.
+    :param error: the error for the client.
+    """
+
+    username: str | None
+    detail: str | None
+    error: HTTPException
+
+
 @mark_exempt
 def login() -> Response:
     """Exchange a username and a password, or a tenant's access token, for tokens."""
     state = State.current()
-    grant = state.grants.issue(_validate(state), fresh=True)
-    identity = grant.identity
+    outcome = _limited(state, _read_attempt(state))
+    if isinstance(outcome, Rejection):
+        send(login_failed, username=outcome.username, detail=outcome.detail)
+        raise outcome.error
+    identity, session, response = _issue(state, outcome)
     logger.info("Login of %r (%s) from %s", identity.subject, identity.idp, request.remote_addr)
-    send(logged_in, subject=identity.subject, idp=identity.idp, session=grant.session)
-    return tokens_response(grant.tokens, cookies=state.config.cookies)
+    send(logged_in, subject=identity.subject, idp=identity.idp, session=session)
+    return response
 
 
-def _validate(state: State) -> Admitted:
-    """Validate the credentials of the current request: a bearer of a tenant first, then the body."""
+def _read_attempt(state: State) -> Attempt:
+    """Read the credentials of the current request: a bearer of a tenant first, then the body."""
     body = read_body(request, max_bytes=MAX_BODY_BYTES)
     malformed = None
     try:
@@ -59,12 +104,10 @@ def _validate(state: State) -> Admitted:
         bearer, malformed = None, str(error)
     token = None if bearer is None else state.validators.find_tenant_token(bearer)
     if bearer is not None and token is not None:
-        return _limited(state, bearer, token.validate)
+        return Attempt(hashlib.sha256(bearer.encode()).hexdigest(), None, token.validate)
     if body:
         sent = parse_credentials(body, request.mimetype)
-        return _limited(
-            state, sent.username, lambda: _validate_password(state, sent), username=sent.username
-        )
+        return Attempt(sent.username, sent.username, partial(_validate_password, state, sent))
     if bearer is not None:
         raise _unclaimed_error(bearer)
     raise BadRequestError(
@@ -81,34 +124,38 @@ def _validate_password(state: State, sent: PasswordCredentials) -> Admitted:
         return state.validators.validate_password(sent.username, sent.password)
 
 
-def _limited(
-    state: State, name: str, validate: Callable[[], Admitted], *, username: str | None = None
-) -> Admitted:
-    """Validate credentials under the limit on failed logins.
-
-    :param name: the name that failures are counted by, with the client's address.
-    :param username: the username that was sent, if any.
-    """
+def _limited(state: State, attempt: Attempt) -> Admitted | Rejection:
+    """Validate credentials under the limit on failed logins."""
     address = request.remote_addr
-    state.throttle.check(address, name)
+    state.throttle.check(address, attempt.name)
     try:
-        return validate()
+        return attempt.validate()
     except ServiceUnavailableError:
-        if username is None:
+        if attempt.username is None:
             # The tenant's keys cannot be fetched. Anybody can forge tokens that need them, so the limit must
             # hold for such logins, too. A failure of the app's password_verifier is not the client's.
             state.throttle.count_undecided(address)
         raise
-    except HTTPException as rejected:
+    except HTTPException as error:
         # The app's password_verifier may reject with any 4xx: abort(400), first_or_404().
-        if rejected.code is None or not 400 <= rejected.code < 500:
+        if error.code is None or not 400 <= error.code < 500:
             raise
-        logger.warning("Login from %s refused: %.500r", address, rejected.description)
-        try:
-            state.throttle.count(address, name)
-        finally:  # after the count, so that a failing receiver does not prevent it
-            send(login_failed, username=username, detail=rejected.description)
-        raise
+        # Its traceback has the frames that validated the credentials.
+        rejected = error.with_traceback(None)
+    detail = rejected.description
+    logger.warning("Login from %s refused: %.500r", address, detail)
+    try:
+        # Before login() sends the signal, so that a failing receiver does not prevent it.
+        state.throttle.count(address, attempt.name)
+    except TooManyRequestsError as error:
+        rejected = error.with_traceback(None)
+    return Rejection(attempt.username, detail, rejected)
+
+
+def _issue(state: State, admitted: Admitted) -> tuple[Identity, str | None, Response]:
+    """Issue tokens. Return their identity, the ID of their session and the response with them."""
+    grant = state.grants.issue(admitted, fresh=True)
+    return grant.identity, grant.session, tokens_response(grant.tokens, cookies=state.config.cookies)
 
 
 def _unclaimed_error(bearer: str) -> AuthError:
@@ -129,13 +176,20 @@ def parse_credentials(body: bytes, mimetype: str) -> PasswordCredentials:
     """
     if mimetype != "application/json":
         raise BadRequestError("The Content-Type must be application/json")
-    try:
-        fields = json.loads(body.decode())
-    except (ValueError, RecursionError):
-        raise BadRequestError("The body is not valid JSON") from None
+    fields = _load_json(body)
+    if fields is ...:
+        raise BadRequestError("The body is not valid JSON")
     if not isinstance(fields, dict):
         raise BadRequestError("The body must be a JSON object with username and password")
     return PasswordCredentials(_text_field(fields, "username"), _text_field(fields, "password"))
+
+
+def _load_json(body: bytes) -> object:
+    # Not an exception: the parser's error has the body, and would be the context of another error.
+    try:
+        return json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return ...
 
 
 def _text_field(fields: dict[str, t.Any], name: str) -> str:
@@ -148,8 +202,6 @@ def _text_field(fields: dict[str, t.Any], name: str) -> str:
         raise BadRequestError(f"The field {name} must not be empty")
     if "\0" in value:
         raise BadRequestError(f"The field {name} must not contain NUL")
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # a lone surrogate, which JSON can spell
-        raise BadRequestError(f"The field {name} is not valid Unicode") from None
+    if not is_subject(value):  # a lone surrogate, which JSON can spell
+        raise BadRequestError(f"The field {name} is not valid Unicode")
     return value

@@ -17,6 +17,9 @@ from ..transport import read_token, tokens_response
 if t.TYPE_CHECKING:
     from flask import Response
 
+    from ..identity import Identity
+    from ..tokens import VerifiedToken
+
 logger = logging.getLogger("flask_core_auth")
 
 
@@ -30,10 +33,21 @@ def refresh() -> Response:
     if sent is None:
         raise UnauthorizedError.missing(state.config.realm)
     token, location = sent
-    grant = state.grants.exchange(token)
-    identity = grant.identity
+    identity, session, response = _exchange(state, token, location)
     logger.info("Refresh of %r (%s) from %s", identity.subject, identity.idp, request.remote_addr)
-    send(token_refreshed, subject=identity.subject, idp=identity.idp, session=grant.session)
+    send(token_refreshed, subject=identity.subject, idp=identity.idp, session=session)
+    return response
+
+
+def _exchange(state: State, token: VerifiedToken, location: str) -> tuple[Identity, str | None, Response]:
+    """Exchange a refresh token. Return the identity, the ID of the session and the response with the new
+    tokens.
+
+    The frame that sends the signal has only the response: an error tracker stores the local variables of
+    each frame if a receiver raises.
+    """
+    grant = state.grants.exchange(token)
     # A script on the page (XSS) cannot read the cookies. It must not get the tokens from the body either.
     body = not (state.config.cookies and location == "cookies")
-    return tokens_response(grant.tokens, cookies=state.config.cookies, body=body)
+    response = tokens_response(grant.tokens, cookies=state.config.cookies, body=body)
+    return grant.identity, grant.session, response

@@ -57,7 +57,9 @@ def test_invalid_boolean_is_rejected(key, value):
 
 
 @pytest.mark.parametrize(("key", "name"), SECONDS)
-@pytest.mark.parametrize("value", [90, "90", " 90 ", timedelta(seconds=90), timedelta(minutes=1.5)])
+@pytest.mark.parametrize(
+    "value", [90, "90", " 90 ", "90\x1f", timedelta(seconds=90), timedelta(minutes=1.5)]
+)
 def test_seconds_may_be_a_number_a_string_or_a_timedelta(key, name, value):
     assert getattr(read_config(**{key: value}), name) == 90
 
