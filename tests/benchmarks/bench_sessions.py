@@ -22,8 +22,9 @@ from pathlib import Path
 
 from flask import Flask
 
+from flask_core_auth import Identity
 from flask_core_auth.sessions import Session, SessionStore, open_store
-from flask_core_auth.sessions.redis import RedisStore, _dump, _index_key, _session_key
+from flask_core_auth.sessions.redis import RedisStore, _dump, _index_key, _session_key, _use
 from flask_core_auth.sessions.store import RefreshRequest
 
 from ..apps import log_in
@@ -128,12 +129,12 @@ def measure_check(medians: Measure, url: str) -> None:
         sessions = checking.extensions["core_auth"].sessions
         client = sessions._store._client
         key = next(client.scan_iter("core-auth:session:*"))
-        session_id = key.decode().rpartition(":")[2]
+        session_id, identity = key.decode().rpartition(":")[2], Identity("admin", "local")
         with_check, without = requester(checking, "/who", token), requester(stateless, "/who", token)
         times = medians(
             {
                 "GET": lambda: client.get(key),
-                "check": lambda: sessions.is_live(session_id),
+                "check": lambda: sessions.is_live(session_id, identity),
                 "without": without,
                 "with": with_check,
                 "with GET": lambda: (without(), client.get(key)),
@@ -197,15 +198,26 @@ def store_calls() -> dict[str, Callable[[SessionStore, int], None]]:
         number = random.randrange(count)
         session_id, jti, now = _id(number), _jti(number), next(moments)
         store.refresh(
-            RefreshRequest(session_id, jti, None, now, 10, LIFETIME_SECONDS, 30 * LIFETIME_SECONDS)
+            RefreshRequest(
+                session_id,
+                _owner(number // 4),
+                jti,
+                None,
+                now,
+                10,
+                LIFETIME_SECONDS,
+                30 * LIFETIME_SECONDS,
+            )
         )
 
     def is_live(store: SessionStore, count: int) -> None:
-        assert store.is_live(_id(random.randrange(count)), now=time.time(), max_age=30 * LIFETIME_SECONDS)
+        number = random.randrange(count)
+        owner = _owner(number // 4)
+        assert store.is_live(_id(number), owner, now=time.time(), max_age=30 * LIFETIME_SECONDS)
 
     def open_and_end(store: SessionStore, _: int) -> None:
         session = replace(template, id=next(new_ids))
-        store.open(session, now=time.time())
+        store.open(session, now=time.time(), limit=None)
         store.end(session.id, session.owner)
 
     def list_by_owner(store: SessionStore, count: int) -> None:
@@ -223,7 +235,7 @@ def _jti(number: int) -> str:
 
 
 def _owner(number: int) -> str:
-    return f"tenant.example auth0|{number:024x}"
+    return f"flask-core-auth/tenant.example auth0|{number:024x}"
 
 
 def make_session(number: int) -> Session:
@@ -245,14 +257,15 @@ def make_session(number: int) -> Session:
 
 def fill(store: SessionStore, url: str, count: int) -> None:
     """Put sessions into a store, in batches: one by one would take hours."""
-    store.open(make_session(0), now=time.time())  # makes the table
+    store.open(make_session(0), now=time.time(), limit=None)  # makes the table
     rest = map(make_session, range(1, count))
     if isinstance(store, RedisStore):
         for batch in in_batches(rest):
             pipeline = store._client.pipeline(transaction=False)
             for session in batch:
                 pipeline.set(_session_key(session.id), _dump(session), ex=LIFETIME_SECONDS)
-                pipeline.zadd(_index_key(session.owner), {session.id: session.expires_at})
+                members = {session.id: session.expires_at, f":{session.id}": _use(session.last_used_at)}
+                pipeline.zadd(_index_key(session.owner), members)
                 pipeline.expire(_index_key(session.owner), LIFETIME_SECONDS)
             pipeline.execute()
     elif url.startswith("sqlite"):
