@@ -133,7 +133,7 @@ class RedisStore:
         if not past_limit:
             return []
         try:
-            return self._end_each([_id(member) for member in past_limit], session.owner)
+            return self._delete(_index_key(session.owner), [_id(member) for member in past_limit])
         except StoreDownError:
             # This login has succeeded. The next login of the owner ends them.
             return []
@@ -197,39 +197,31 @@ class RedisStore:
         return sorted(live, key=lambda session: (-session.last_used_at, -session.created_at, session.id))
 
     def end(self, session_id: str, owner: str) -> bool:
-        return self._end_each([session_id], owner) == [session_id]
-
-    def _end_each(self, ids: Sequence[str], owner: str) -> list[str]:
-        """End sessions of an owner, and return the IDs of those that existed."""
-
-        def end(session_id: str) -> Callable[[Pipeline], object]:
-            return lambda pipeline: pipeline.evalsha(self._end.sha, 1, _session_key(session_id), owner)
-
         # The index comes second: a session that it does not list cannot be revoked.
-        *ended, _ = self._send(
-            *map(end, ids),
-            lambda pipeline: pipeline.zrem(_index_key(owner), *_members(ids)),
+        ended, _ = self._send(
+            lambda pipeline: pipeline.evalsha(self._end.sha, 1, _session_key(session_id), owner),
+            lambda pipeline: pipeline.zrem(_index_key(owner), *_members([session_id])),
         )
-        return [session_id for session_id, count in zip(ids, ended, strict=True) if count]
+        return bool(ended)
 
     def end_all(self, owner: str) -> list[str]:
-        ended: list[str] = []
-        while batch := _run(lambda: self._end_batch(_index_key(owner))):
-            ended += (session_id for session_id, was_live in batch if was_live)
+        index, ended = _index_key(owner), []
+        while listed := _run(lambda: self._client.zrangebyscore(index, 0, "+inf", start=0, num=BATCH)):
+            ended += self._delete(index, [_id(member) for member in t.cast("list[bytes]", listed)])
         return ended
 
-    def _end_batch(self, index: str) -> list[tuple[str, bool]]:
-        listed = self._client.zrangebyscore(index, 0, "+inf", start=0, num=BATCH)
-        if not listed:
-            return []
-        ids = [_id(member) for member in t.cast("list[bytes]", listed)]
-        pipeline = self._client.pipeline(transaction=False)
-        for session_id in ids:
-            pipeline.delete(_session_key(session_id))
-        # Not the whole index: a login may have added to it in between.
-        pipeline.zrem(index, *_members(ids))
-        *deleted, _ = pipeline.execute()
-        return [(session_id, count == 1) for session_id, count in zip(ids, deleted, strict=True)]
+    def _delete(self, index: str, ids: list[str]) -> list[str]:
+        """Delete sessions that an index lists, and return the IDs of those that existed."""
+
+        def call() -> list[int]:
+            pipeline = self._client.pipeline(transaction=False)
+            for session_id in ids:
+                pipeline.delete(_session_key(session_id))
+            # Not the whole index: a login may have added to it in between.
+            pipeline.zrem(index, *_members(ids))
+            return pipeline.execute()[:-1]
+
+        return [session_id for session_id, count in zip(ids, _run(call), strict=True) if count]
 
     def _remove_from_index(self, index: str, session_id: str) -> None:
         self._client.zrem(index, *_members([session_id]))
