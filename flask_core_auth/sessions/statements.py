@@ -35,7 +35,7 @@ from sqlalchemy import (
     update,
 )
 
-from .store import MAX_LISTED, Session
+from .store import MAX_ENDED, MAX_LISTED, Session
 
 #: Maximum number of expired sessions that one login removes.
 SWEEP_SIZE = 100
@@ -110,12 +110,25 @@ SWEEP = delete(sessions).where(
 OPEN = insert(sessions)
 #: SQLite reads only the index for it.
 COUNT_BY_OWNER = select(func.count()).select_from(sessions).where(_owned)
-#: Expired sessions first.
-UNUSED_LONGEST = (
-    select(_columns.id, _columns.last_used_at, _columns.expires_at)
+_last_used_first = func.row_number().over(
+    order_by=(
+        case((_is_live, 0), else_=1),
+        _columns.last_used_at.desc(),
+        _columns.created_at.desc(),
+        _columns.id.desc(),
+    )
+)
+_ranked = (
+    select(_columns.id, _columns.last_used_at, _columns.expires_at, _last_used_first.label("rank"))
     .where(_owned)
-    .order_by(case((_is_live, 1), else_=0), _columns.last_used_at, _columns.created_at, _columns.id)
-    .limit(bindparam("excess", type_=BigInteger))
+    .subquery()
+)
+#: Expired sessions first. One statement ranks and selects: between two, another login may end sessions.
+UNUSED_LONGEST = (
+    select(_ranked.c.id, _ranked.c.last_used_at, _ranked.c.expires_at)
+    .where(_ranked.c.rank > bindparam("keep", type_=BigInteger))
+    .order_by(_ranked.c.rank.desc())
+    .limit(MAX_ENDED)
 )
 _is_still_unused = and_(
     _columns.id == bindparam("unused"),
