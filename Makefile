@@ -1,15 +1,17 @@
 # make demo   serve the example app on this machine
 # make test   run all tests
 # make bench  run the benchmarks
+# make soak   run an app under load, with faults, for MINUTES (30)
 # Each makes a virtual environment in .venv first, and changes nothing outside this directory.
 
 VENV := .venv
 BIN := $(VENV)/bin
+MINUTES ?= 30
 # The first Python that is new enough. To choose another, set PYTHON=...
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: demo test bench screenshots lint docs build clean
+.PHONY: demo test bench soak screenshots lint docs build clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m example_app.demo
@@ -19,6 +21,9 @@ test: $(VENV)/test
 
 bench: $(VENV)/test
 	$(BIN)/python -m tests.benchmarks
+
+soak: $(VENV)/test
+	MINUTES=$(MINUTES) $(BIN)/python -m tests.soak
 
 screenshots: $(VENV)/dev
 	$(BIN)/python -m tests.example_app.screenshots

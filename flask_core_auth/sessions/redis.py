@@ -10,6 +10,7 @@ No command and no script uses more than one key, so a cluster may distribute the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -132,11 +133,10 @@ class RedisStore:
         )
         if not past_limit:
             return []
-        try:
+        # If this fails, the next login of the owner ends them: this login has succeeded.
+        with contextlib.suppress(StoreDownError):
             return self._delete(_index_key(session.owner), [_id(member) for member in past_limit])
-        except StoreDownError:
-            # This login has succeeded. The next login of the owner ends them.
-            return []
+        return []
 
     def refresh(self, request: RefreshRequest) -> Decision:
         arguments = (
@@ -156,7 +156,9 @@ class RedisStore:
             lambda pipeline: pipeline.zadd(index, use, xx=True),
         )
         if verdict == b"reused":
-            _run(lambda: self._remove_from_index(index, session))
+            # The session has ended in any case, and its owner must learn of it.
+            with contextlib.suppress(StoreDownError):
+                _run(lambda: self._remove_from_index(index, session))
         if verdict != b"accepted":
             return Decision(Verdict(verdict.decode()))
         decision = Decision(Verdict.ACCEPTED, rest[0].decode(), int(rest[1]))

@@ -13,8 +13,8 @@ from flask import Flask
 from sqlalchemy import text
 
 from flask_core_auth import ConfigError, signals
-from flask_core_auth.sessions import SessionStore
-from flask_core_auth.sessions.store import MAX_ENDED, StoreDownError
+from flask_core_auth.sessions import SessionStore, statements
+from flask_core_auth.sessions.store import MAX_ENDED, RefreshRequest, StoreDownError
 
 from ..apps import Clock, bearer, log_in, post_login, refresh
 from ..forge import read
@@ -82,8 +82,6 @@ def test_ended_and_expired_sessions_do_not_count(store: SessionStore) -> None:
 
 
 def use_b_at(store: SessionStore, after: float) -> None:
-    from flask_core_auth.sessions.store import RefreshRequest
-
     store.refresh(RefreshRequest("b" * 22, OWNER, "first", None, NOW + after, 10, 1000, 5000))
 
 
@@ -181,11 +179,13 @@ def test_login_succeeds_if_the_end_of_another_session_fails(
     for letter in "abc":
         store.open(session(letter), now=NOW, limit=None)
     if hasattr(store, "_engine"):
-        from flask_core_auth.sessions import statements
-
         monkeypatch.setattr(statements, "END_UNUSED", text("DELETE FROM no_such_table"))
     else:
-        monkeypatch.setattr(store._end, "sha", "no")
+
+        def fail(*arguments: object) -> None:
+            raise StoreDownError
+
+        monkeypatch.setattr(store, "_delete", fail)
     open_one(store, "d", after=1, limit=1)
     assert "d" in live(store)
 

@@ -208,6 +208,25 @@ def test_only_the_owner_can_end_a_session_and_only_once(store: SessionStore) -> 
     assert not store.end("a" * 22, OWNER)
 
 
+def test_session_of_another_owner_is_neither_found_nor_refreshed_nor_ended(store: SessionStore) -> None:
+    opened = session()
+    store.open(opened, now=NOW, limit=None)
+    assert store.find(opened.id, OWNER, now=NOW, max_age=5000) == opened
+    for jti, successor in (("first", None), ("first", "second"), ("forged", "second")):
+        assert refresh(store, jti, successor, after=5, owner=EVE) == GONE
+    assert store.find(opened.id, EVE, now=NOW, max_age=5000) is None
+    assert not store.is_live(opened.id, EVE, now=NOW, max_age=5000)
+    assert store.find(opened.id, OWNER, now=NOW, max_age=5000) == opened
+
+
+def test_expired_and_old_sessions_are_not_found(store: SessionStore) -> None:
+    store.open(session(), now=NOW, limit=None)
+    assert store.find("a" * 22, OWNER, now=NOW + 999, max_age=1000) is not None
+    assert store.find("a" * 22, OWNER, now=NOW + 1000, max_age=5000) is None
+    assert store.find("a" * 22, OWNER, now=NOW + 500, max_age=500) is None
+    assert store.find("b" * 22, OWNER, now=NOW, max_age=5000) is None
+
+
 def test_ending_all_sessions_of_an_owner_spares_other_owners(store: SessionStore) -> None:
     for letter in "abc":
         store.open(session(letter), now=NOW, limit=None)
