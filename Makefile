@@ -3,15 +3,17 @@
 # make bench  run the benchmarks
 # make fuzz   feed parsers with invalid input, TIME=60 seconds for each (on Linux)
 # make audit  look for insecure code, and for known vulnerabilities of the requirements
+# make soak   run an app under load, with faults, for MINUTES (30)
 # Each makes a virtual environment in .venv first, and changes nothing outside this directory.
 
 VENV := .venv
 BIN := $(VENV)/bin
+MINUTES ?= 30
 # The first Python that is new enough. To choose another, set PYTHON=...
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: demo test bench fuzz audit screenshots lint docs build clean
+.PHONY: demo test bench fuzz soak audit screenshots lint docs build clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m example_app.demo
@@ -29,6 +31,9 @@ fuzz: $(VENV)/fuzz
 audit: $(VENV)/dev
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive flask_core_auth example_app
 	$(BIN)/python -m tests.audit
+
+soak: $(VENV)/test
+	MINUTES=$(MINUTES) $(BIN)/python -m tests.soak
 
 screenshots: $(VENV)/dev
 	$(BIN)/python -m tests.example_app.screenshots

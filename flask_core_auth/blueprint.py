@@ -77,7 +77,7 @@ class CoreAuth(Blueprint):
         setup = self.make_setup_state(app, options)
         add_routes(setup, config)
         sessions = _make_sessions(app, config)
-        manager = jwt_extended.ensure_manager(app, config, sessions, prefix=setup.url_prefix or "/")
+        manager = jwt_extended.ensure_manager(app, config, prefix=setup.url_prefix or "/")
         callbacks = HostCallbacks(
             manager, realm=config.realm, own_verification=jwt_extended.own_verification(manager)
         )
@@ -229,9 +229,11 @@ def _make_sessions(app: Flask, config: AuthConfig) -> Sessions | None:
 
     return Sessions(
         open_store(config.sessions, directory=app.instance_path),
+        realm=config.realm,
         lifetime=config.refresh_expires,
         max_age=config.session_max_age,
         grace=config.refresh_grace,
+        limit=config.session_limit,
         rotate=config.refresh_rotation,
         always=config.session_check == "always",
     )

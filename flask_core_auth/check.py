@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .config import SETTINGS, unknown_keys
 from .errors import ConfigError, ServiceUnavailableError
+from .identity import ANONYMOUS
 from .jwt_extended import CoreJWTManager
 from .protection import BARE_MARK, EXEMPT_MARK, PROTECTED_MARK, authorize_request
 from .state import KEY, State
@@ -185,7 +186,7 @@ def _unreachable(state: State) -> Iterator[str]:
     """Yield the stores that do not respond: the app would learn it only at its first login."""
     if state.sessions is not None:
         try:
-            state.sessions.is_live(secrets.token_urlsafe(16))
+            state.sessions.is_live(secrets.token_urlsafe(16), ANONYMOUS)
         except ServiceUnavailableError as error:
             reason = _without_secrets(str(error.__cause__), state.config.sessions or "")
             yield f"API_AUTH_SESSIONS: the store does not answer: {reason}"

@@ -101,6 +101,19 @@ class Grants:
             ),
         }
 
+    def can_exchange(self, identity: Identity, claims: Mapping[str, t.Any]) -> bool:
+        """Tell whether :meth:`exchange` would accept a refresh token. Nothing changes: the token is not
+        spent, and its session is not ended. The app's callbacks are not asked.
+
+        :param identity: the identity of the token.
+        :param claims: the claims of the token.
+        :raises ServiceUnavailableError: if the session store is down.
+        """
+        if self._validators.validate_again(identity, claims) is None:
+            return False
+        sessions = self._sessions
+        return sessions is None or sessions.accepts(claims.get("sid"), claims.get("jti"), identity)
+
     def exchange(self, token: VerifiedToken) -> Grant:
         """Exchange a refresh token for an access token, and with rotation for the next refresh token, too.
 

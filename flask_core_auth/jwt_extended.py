@@ -16,6 +16,8 @@ from jwt import InvalidSignatureError
 
 from . import jws
 from .errors import UnauthorizedError
+from .identity import is_subject
+from .state import State
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +26,6 @@ if t.TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
     from .config import AuthConfig
-    from .sessions import Sessions
 
 #: The cookie settings of an app without a JWTManager of its own, unless the app sets them. A refresh by
 #: cookie needs the CSRF value, too, though it is a GET (:mod:`.transport`).
@@ -46,12 +47,10 @@ class CoreJWTManager(JWTManager):
     responds to the others in the same way.
 
     :param config: the app's config.
-    :param sessions: the app's sessions, if it has any.
     """
 
-    def __init__(self, config: AuthConfig, sessions: Sessions | None) -> None:
+    def __init__(self, config: AuthConfig) -> None:
         super().__init__()
-        self._sessions = sessions
         self._secrets = config.secrets
         self._realm = config.realm
         self.encode_key_loader(lambda identity: self._secrets[0])
@@ -103,14 +102,9 @@ class CoreJWTManager(JWTManager):
             and expires > time.time()
             and claims.get("iss") == self._realm
             and claims.get("usefor") == claims.get("type")
-            and self._has_live_session(claims)
+            and is_subject(claims.get("sub"))
+            and _is_active(claims)
         )
-
-    def _has_live_session(self, claims: Mapping[str, t.Any]) -> bool:
-        # A refresh token is valid only as long as its session, in every view.
-        if self._sessions is None or not (self._sessions.always or claims["type"] == "refresh"):
-            return True
-        return self._sessions.is_live(claims.get("sid"))
 
     def _decode_jwt_from_config(
         self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
@@ -130,6 +124,19 @@ class CoreJWTManager(JWTManager):
         raise last
 
 
+def _is_active(claims: Mapping[str, t.Any]) -> bool:
+    state = State.current()
+    try:
+        identity = state.tokens.identity(claims)
+    except ValueError:  # its scope is invalid
+        return False
+    if claims["type"] == "refresh":
+        # Otherwise a token that no refresh accepts any longer would still be accepted in a view.
+        return state.grants.can_exchange(identity, claims)
+    sessions = state.sessions
+    return sessions is None or not sessions.always or sessions.is_live(claims.get("sid"), identity)
+
+
 def _in_sync(callback: Callable[..., t.Any]) -> Callable[..., t.Any]:
     @functools.wraps(callback)
     def call(*arguments: object) -> t.Any:
@@ -143,7 +150,7 @@ def _respond(error: UnauthorizedError) -> ResponseReturnValue:
     return current_app.handle_user_exception(error)
 
 
-def ensure_manager(app: Flask, config: AuthConfig, sessions: Sessions | None, *, prefix: str) -> JWTManager:
+def ensure_manager(app: Flask, config: AuthConfig, *, prefix: str) -> JWTManager:
     """Return the app's JWTManager. If the app has none, make one, with secure defaults of its settings.
 
     :param prefix: the URL prefix of the blueprint, the path of the refresh cookie.
@@ -158,7 +165,7 @@ def ensure_manager(app: Flask, config: AuthConfig, sessions: Sessions | None, *,
     app.config.setdefault("JWT_ENCODE_NBF", False)
     handlers = app.error_handler_spec[None][None]
     before = dict(handlers)
-    manager = CoreJWTManager(config, sessions)
+    manager = CoreJWTManager(config)
     manager.init_app(app)
     _restore(handlers, before)
     return manager

@@ -208,7 +208,7 @@ def check_active(state: State, token: VerifiedToken) -> tuple[dict[str, t.Any], 
     :raises ServiceUnavailableError: if the session store is down or a callback fails.
     """
     claims, sessions = token.claims(), state.sessions
-    if sessions is not None and sessions.always and not sessions.is_live(claims.get("sid")):
+    if sessions is not None and sessions.always and not sessions.is_live(claims.get("sid"), token.identity):
         raise UnauthorizedError.invalid(state.config.realm)
     return claims, state.callbacks.check(token.header, claims)
 

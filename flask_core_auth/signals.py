@@ -32,7 +32,12 @@ token_refreshed = _signals.signal("token-refreshed")
 #: A session was ended, by its subject or by the app: ``subject``, ``idp`` and ``session``. Sent once for
 #: each session.
 logged_out = _signals.signal("logged-out")
-#: A rotated refresh token was used again, so its session was ended: ``subject``, ``idp`` and ``session``.
+#: A rotated refresh token was used again within the grace, and was accepted: ``subject``, ``idp`` and
+#: ``session``. A client has refreshed twice at the same time or has lost a response, or the token was
+#: stolen.
+refresh_repeated = _signals.signal("refresh-repeated")
+#: A rotated refresh token was used again after the grace, so its session was ended: ``subject``, ``idp``
+#: and ``session``.
 refresh_reused = _signals.signal("refresh-reused")
 
 

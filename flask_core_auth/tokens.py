@@ -251,7 +251,7 @@ class Tokens:
         if claims.get("usefor") != use or claims.get("type", use) != use:
             raise self._invalid(f"it is no {use} token of this app (usefor)")
         try:
-            identity = self._identity(claims)
+            identity = self.identity(claims)
         except ValueError:  # Identity rejects the value of the scope claim
             raise self._invalid("its scope is invalid") from None
 
@@ -265,7 +265,11 @@ class Tokens:
             header=_copier(signed.header),
         )
 
-    def _identity(self, claims: Mapping[str, t.Any]) -> Identity:
+    def identity(self, claims: Mapping[str, t.Any]) -> Identity:
+        """Return the identity in the verified claims of a token.
+
+        :raises ValueError: if its scope is invalid.
+        """
         subject: str = claims["sub"]
         idp, scope = claims.get("idp"), claims.get("scope")
         if isinstance(idp, str):

@@ -16,7 +16,14 @@ from .forge import read
 
 Heard = list[tuple[str, Flask, dict[str, t.Any]]]
 
-NAMES = ("logged_in", "login_failed", "token_refreshed", "logged_out", "refresh_reused")
+NAMES = (
+    "logged_in",
+    "login_failed",
+    "token_refreshed",
+    "logged_out",
+    "refresh_repeated",
+    "refresh_reused",
+)
 
 
 @pytest.fixture
@@ -106,12 +113,38 @@ def test_reused_refresh_token_sends_one_signal_and_is_not_a_refresh(
     assert heard[2] == ("refresh_reused", app, values)
 
 
+def test_rotated_refresh_token_sends_a_signal_each_time_it_is_accepted_within_the_grace(
+    make_app: MakeApp, store_url: str, heard: Heard, clock: Clock
+) -> None:
+    app = make_app(API_AUTH_SESSIONS=store_url, API_AUTH_REFRESH_ROTATION=True)
+    tokens = log_in(app)
+    refreshed = refresh(app, tokens["refresh_token"]).json
+    clock.move(5)
+    # The token in force is no repetition, though it does not rotate within the grace.
+    assert refresh(app, refreshed["refresh_token"]).status_code == 200
+    for _ in range(2):
+        assert refresh(app, tokens["refresh_token"]).status_code == 200
+    values = {"subject": "admin", "idp": "local", "session": read(tokens["access_token"])["sid"]}
+    repeated = ["refresh_repeated", "token_refreshed"]
+    assert [name for name, _, _ in heard] == ["logged_in", *["token_refreshed"] * 2, *repeated * 2]
+    assert heard[3] == ("refresh_repeated", app, values)
+
+
+def test_refresh_without_rotation_sends_no_repetition(
+    make_app: MakeApp, store_url: str, heard: Heard
+) -> None:
+    app = make_app(API_AUTH_SESSIONS=store_url)
+    token = log_in(app)["refresh_token"]
+    assert [refresh(app, token).status_code for _ in range(3)] == [200] * 3
+    assert "refresh_repeated" not in [name for name, _, _ in heard]
+
+
 def test_signals_carry_no_secret(make_app: MakeApp, sqlite_url: str, heard: Heard, clock: Clock) -> None:
     client = make_app(API_AUTH_SESSIONS=sqlite_url, API_AUTH_REFRESH_ROTATION=True).test_client()
     tokens = log_in(client)
-    refresh(client, tokens["refresh_token"])
-    clock.move(60)
-    refresh(client, tokens["refresh_token"])
+    for after in (0, 0, 60):
+        clock.move(after)
+        refresh(client, tokens["refresh_token"])
     post_login(client, password="guess")
     sent = repr([values for _, _, values in heard])
     assert {name for name, _, _ in heard} == set(NAMES) - {"logged_out"}

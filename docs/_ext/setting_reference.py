@@ -28,7 +28,7 @@ TYPES = {
     "parse_tenants": "list of dict, or str",
     "parse_about": "dict",
     "parse_login_limit": "str or None",
-    "parse_concurrency": "int or None",
+    "parse_maximum": "int or None",
     "parse_limit_storage": "str (URI)",
     "parse_sessions": "str (URL)",
     "parse_session_check": '`"refresh"` or `"always"`',

@@ -41,6 +41,7 @@ class AuthConfig:
     sessions: str | None = field(repr=False)
     session_check: str
     session_max_age: int
+    session_limit: int | None
     refresh_rotation: bool
     refresh_grace: int
     cookies: bool
@@ -89,6 +90,7 @@ class AuthConfig:
             sessions=values["API_AUTH_SESSIONS"],
             session_check=values["API_AUTH_SESSION_CHECK"],
             session_max_age=values["API_AUTH_SESSION_MAX_AGE"],
+            session_limit=values["API_AUTH_SESSION_LIMIT"],
             refresh_rotation=values["API_AUTH_REFRESH_ROTATION"],
             refresh_grace=values["API_AUTH_REFRESH_GRACE"],
             cookies=values["API_AUTH_COOKIES"],

@@ -12,9 +12,9 @@ from .values import (
     default_concurrency,
     parse_about,
     parse_boolean,
-    parse_concurrency,
     parse_limit_storage,
     parse_login_limit,
+    parse_maximum,
     parse_password,
     parse_realm,
     parse_seconds,
@@ -192,7 +192,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "API_AUTH_LOGIN_CONCURRENCY",
-        parse_concurrency,
+        parse_maximum,
         default_concurrency(),
         "Maximum number of password checks that a process runs at a time, at most half of them for one"
         " client address; further logins get a 503. None: no bound.",
@@ -218,6 +218,14 @@ SETTINGS: tuple[Setting, ...] = (
         parse_seconds,
         30 * 86400,
         "The longest life of a session, however often it is refreshed: seconds, or a timedelta.",
+    ),
+    Setting(
+        "API_AUTH_SESSION_LIMIT",
+        parse_maximum,
+        100,
+        "Maximum number of sessions of one user. A login past it ends the session that was unused longest."
+        " None: no bound.",
+        none_turns_off=True,
     ),
     Setting(
         "API_AUTH_REFRESH_ROTATION",

@@ -180,8 +180,8 @@ def parse_limit_storage(value: object) -> str:
     return uri
 
 
-def parse_concurrency(value: object) -> int | None:
-    """Parse a maximum number of concurrent password checks."""
+def parse_maximum(value: object) -> int | None:
+    """Parse a maximum number; None: no bound."""
     if isinstance(value, str) and value.strip().lower() == "none":
         return None
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value.strip()):

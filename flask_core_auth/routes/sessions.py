@@ -101,7 +101,7 @@ def _identity_and_session(state: State) -> tuple[Identity, str]:
         raise UnauthorizedError.missing(realm)
     token, _ = sent
     claims = token.claims()
-    if not _sessions_of(state).is_live(claims.get("sid")):
+    if not _sessions_of(state).is_live(claims.get("sid"), token.identity):
         raise UnauthorizedError.invalid(realm)
     state.callbacks.check(token.header, claims)
     return token.identity, claims["sid"]

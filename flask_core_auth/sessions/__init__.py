@@ -9,10 +9,11 @@ import secrets
 import time
 import typing as t
 import uuid
+from urllib.parse import quote
 
 from ..circuit_breaker import CircuitBreaker
 from ..errors import ServiceUnavailableError
-from ..signals import logged_out, refresh_reused, send
+from ..signals import logged_out, refresh_repeated, refresh_reused, send
 from .store import RefreshRequest, Session, SessionStore, StoreDownError, StoreTimeoutError, Verdict
 
 if t.TYPE_CHECKING:
@@ -66,10 +67,12 @@ class Sessions:
     several machines, their clocks must agree to within a small part of the grace.
 
     :param store: the store of the sessions.
+    :param realm: the realm of the app. Apps with other realms may use the same store.
     :param lifetime: the lifetime of a refresh token, in seconds.
     :param max_age: the longest life of a session, in seconds.
     :param grace: the time for which a rotated refresh token is still accepted, in seconds.
     :param rotate: whether each refresh returns a new refresh token.
+    :param limit: the maximum number of sessions of one owner; None: any number.
     :param always: whether protected routes look up the session, too.
     """
 
@@ -77,13 +80,18 @@ class Sessions:
         self,
         store: SessionStore,
         *,
+        realm: str,
         lifetime: int,
         max_age: int,
         grace: int,
+        limit: int | None,
         rotate: bool,
         always: bool,
     ) -> None:
         self._store = store
+        # Without slashes and spaces, which separate the parts of an owner.
+        self._realm = quote(realm, safe="")
+        self._limit = limit
         self._lifetime = lifetime
         self._max_age = max_age
         self._grace = grace
@@ -104,7 +112,7 @@ class Sessions:
         now = int(time.time())
         return Session(
             id=secrets.token_urlsafe(16),
-            owner=_owner(identity),
+            owner=self._owner(identity),
             jti=str(uuid.uuid4()),
             previous_jti=None,
             rotated_at=None,
@@ -118,9 +126,20 @@ class Sessions:
     def open(self, session: Session) -> None:
         """Put a new session into the store.
 
+        If its owner has more sessions than the limit, the sessions that were unused longest are ended.
+        Each is logged and sends ``logged_out``.
+
         :raises ServiceUnavailableError: if the store is down.
         """
-        self._ask(lambda: self._store.open(session, now=time.time()))
+        ended = self._ask(lambda: self._store.open(session, now=time.time(), limit=self._limit))
+        for session_id in ended:
+            logger.info(
+                "Session %s of %r (%s) ended by a login past API_AUTH_SESSION_LIMIT",
+                session_id,
+                session.subject,
+                session.idp,
+            )
+            send(logged_out, subject=session.subject, idp=session.idp, session=session_id)
 
     def refresh(
         self, session_id: str, jti: str, identity: Identity, *, address: str | None
@@ -137,6 +156,7 @@ class Sessions:
         """
         request = RefreshRequest(
             session=session_id,
+            owner=self._owner(identity),
             jti=jti,
             successor=str(uuid.uuid4()) if self.rotate else None,
             now=time.time(),
@@ -154,29 +174,62 @@ class Sessions:
                 session_id,
             )
             send(refresh_reused, subject=identity.subject, idp=identity.idp, session=session_id)
-        return (decision.jti, decision.expires_at) if decision.verdict is Verdict.ACCEPTED else None
+        if decision.verdict is not Verdict.ACCEPTED:
+            return None
+        if decision.jti not in (jti, request.successor):
+            logger.info(
+                "A rotated refresh token of %r (%s) came again within the grace from %s, session %s",
+                identity.subject,
+                identity.idp,
+                address,
+                session_id,
+            )
+            send(refresh_repeated, subject=identity.subject, idp=identity.idp, session=session_id)
+        return decision.jti, decision.expires_at
 
     def can_refresh(self, session_id: object, jti: object) -> bool:
         """Tell whether the claims of a refresh token have the form of a session's. The store is not
         asked."""
         return is_session_id(session_id) and isinstance(jti, str)
 
-    def is_live(self, session_id: object) -> bool:
-        """Tell whether a session exists and has not expired.
+    def accepts(self, session_id: object, jti: object, identity: Identity) -> bool:
+        """Tell whether :meth:`refresh` would accept a refresh token. Nothing changes: the token is not
+        used, and a spent token does not end its session.
 
-        :param session_id: the ``sid`` claim of a token, if it has one.
+        :param session_id: its ``sid`` claim, if it has one.
+        :param jti: its ``jti`` claim.
+        :param identity: its identity.
         :raises ServiceUnavailableError: if the store is down.
         """
         if not is_session_id(session_id):
             return False
-        return self._ask(lambda: self._store.is_live(session_id, now=time.time(), max_age=self._max_age))
+        owner, now = self._owner(identity), time.time()
+        session = self._ask(lambda: self._store.find(session_id, owner, now=now, max_age=self._max_age))
+        if session is None:
+            return False
+        is_in_grace = session.rotated_at is not None and session.rotated_at > now - self._grace
+        return jti == session.jti or (is_in_grace and jti == session.previous_jti)
+
+    def is_live(self, session_id: object, identity: Identity) -> bool:
+        """Tell whether an identity has a session, which has not expired.
+
+        :param session_id: the ``sid`` claim of a token, if it has one.
+        :param identity: the identity of the token.
+        :raises ServiceUnavailableError: if the store is down.
+        """
+        if not is_session_id(session_id):
+            return False
+        owner = self._owner(identity)
+        return self._ask(
+            lambda: self._store.is_live(session_id, owner, now=time.time(), max_age=self._max_age)
+        )
 
     def list(self, identity: Identity) -> Sequence[Session]:
         """Return the sessions of an identity, most recently used first.
 
         :raises ServiceUnavailableError: if the store is down.
         """
-        return self._ask(lambda: self._store.list_by_owner(_owner(identity), now=time.time()))
+        return self._ask(lambda: self._store.list_by_owner(self._owner(identity), now=time.time()))
 
     def end(self, session_id: str, identity: Identity, *, address: str | None) -> bool:
         """End a session, log it and send ``logged_out``; False if the identity has no such session.
@@ -184,7 +237,7 @@ class Sessions:
         :param address: the client's address, for the log.
         :raises ServiceUnavailableError: if the store is down.
         """
-        owner = _owner(identity)
+        owner = self._owner(identity)
         ended = is_session_id(session_id) and self._ask(lambda: self._store.end(session_id, owner))
         if ended:
             logger.info(
@@ -199,11 +252,16 @@ class Sessions:
         :return: the number of sessions that were ended.
         :raises ServiceUnavailableError: if the store is down.
         """
-        ended = self._ask(lambda: self._store.end_all(_owner(identity)))
+        ended = self._ask(lambda: self._store.end_all(self._owner(identity)))
         logger.info("All sessions of %r (%s) ended: %d", identity.subject, identity.idp, len(ended))
         for session_id in ended:
             send(logged_out, subject=identity.subject, idp=identity.idp, session=session_id)
         return len(ended)
+
+    def _owner(self, identity: Identity) -> str:
+        # Session.idp and Session.subject read this form. Realm and idp contain no separator, so no two
+        # owners collide. A subject alone would not do: two tenants may have the same subject.
+        return f"{self._realm}/{identity.idp.replace(' ', '%20')} {identity.subject}"
 
     def _ask(self, call: Callable[[], T]) -> T:
         if not self._breaker.admits():
@@ -229,12 +287,6 @@ def _store_is_down() -> ServiceUnavailableError:
 def is_session_id(value: object) -> t.TypeGuard[str]:
     """Tell whether ``value`` has the form of a session's ID. Other values need no look-up in the store."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
-
-
-def _owner(identity: Identity) -> str:
-    # Session.idp and Session.subject read this form. An idp contains no space, so no two owners collide. A
-    # subject alone would not do: two tenants may have the same subject.
-    return f"{identity.idp} {identity.subject}"
 
 
 def _shorten(text: str | None, length: int) -> str | None:

@@ -11,34 +11,12 @@ import typing as t
 import weakref
 from pathlib import Path
 
-from sqlalchemy import (
-    DDL,
-    BigInteger,
-    Column,
-    Double,
-    Index,
-    MetaData,
-    String,
-    Table,
-    Text,
-    and_,
-    bindparam,
-    case,
-    create_engine,
-    delete,
-    event,
-    insert,
-    literal,
-    make_url,
-    or_,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
+from . import statements
 from .deadline import Deadline
-from .store import MAX_LISTED, Decision, RefreshRequest, Session, StoreDownError, StoreTimeoutError, Verdict
+from .store import MAX_ENDED, Decision, RefreshRequest, Session, StoreDownError, StoreTimeoutError, Verdict
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,36 +33,6 @@ POOL_TIMEOUT_SECONDS = 0.1
 LOCK_INTERVAL_SECONDS = 0.003
 #: Maximum number of connections per process.
 MAX_CONNECTIONS = 10
-#: Maximum number of expired sessions that one login removes.
-SWEEP = 100
-#: Maximum number of sessions that one statement ends.
-BATCH = 500
-
-metadata = MetaData()
-sessions = Table(
-    "core_auth_sessions",
-    metadata,
-    Column("id", String(64), primary_key=True),
-    Column("owner", Text, nullable=False),
-    Column("jti", String(64), nullable=False),
-    Column("previous_jti", String(64)),
-    Column("rotated_at", Double),
-    Column("created_at", BigInteger, nullable=False),
-    Column("last_used_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
-    Column("address", Text),
-    Column("user_agent", Text),
-    # PostgreSQL's B-tree rejects an owner of more than 2.7 kB; its hash index accepts any length.
-    Index("core_auth_sessions_owner", "owner", postgresql_using="hash"),
-    Index("core_auth_sessions_expires_at", "expires_at"),
-    # One tree finds a row by its ID, not two: a look-up in a million rows costs little more than in a few.
-    sqlite_with_rowid=False,
-)
-# Free space in each page for the next version of a row, so that a refresh updates only the indexes of
-# changed columns. (SQLAlchemy has an argument of the table for this from 2.1 on.)
-_fillfactor = DDL("ALTER TABLE %(table)s SET (fillfactor = 80)")  # type: ignore[no-untyped-call]
-event.listen(sessions, "after_create", _fillfactor.execute_if(dialect="postgresql"))
-_COLUMNS = sessions.c
 
 T = t.TypeVar("T")
 
@@ -111,18 +59,38 @@ class SQLStore:
         self._deadline: Deadline | None = None
         self._lock = threading.Lock()
 
-    def open(self, session: Session, *, now: float) -> None:
-        values = {name: getattr(session, name) for name in Session.__slots__}
+    def open(self, session: Session, *, now: float, limit: int | None) -> list[str]:
+        owner = {"owned_by": session.owner, "second": int(now)}
 
-        def step(connection: Connection) -> None:
-            connection.execute(_SWEEP, {"second": int(now)})
-            connection.execute(insert(sessions), values)
+        def step(connection: Connection) -> tuple[list[str], bool]:
+            connection.execute(statements.SWEEP, owner)
+            if limit is None:
+                connection.execute(statements.OPEN, _values(session))
+                return [], False
+            replaced = _replace(connection, owner, session, limit)
+            if replaced is None:
+                connection.execute(statements.OPEN, _values(session))
+            # Concurrent logins may all find room for one more session.
+            return _live(replaced, owner), _count(connection, owner) > limit
 
-        self._run(step)
+        ended, is_past_limit = self._run(step)
+
+        def end_excess(connection: Connection) -> None:
+            longest = _unused_longest(connection, owner, keep=t.cast(int, limit))
+            for unused in longest[: MAX_ENDED - len(ended)]:
+                if connection.execute(statements.END_UNUSED, _if_unused(unused, owner)).rowcount:
+                    ended.extend(_live(unused, owner))
+
+        if is_past_limit:
+            # If this fails, the next login of the owner ends them: this login has succeeded.
+            with contextlib.suppress(StoreDownError):
+                self._run(end_excess)
+        return ended
 
     def refresh(self, request: RefreshRequest) -> Decision:
         values: dict[str, t.Any] = {
             "session": request.session,
+            "owned_by": request.owner,
             "presented": request.jti,
             "now": request.now,
             "second": int(request.now),
@@ -130,9 +98,9 @@ class SQLStore:
             "youngest": int(request.now) - request.max_age,
             "successor": request.successor,
         }
-        change = _RECORD_USE
+        change = statements.RECORD_USE
         if request.successor is not None:
-            change = _ROTATE
+            change = statements.ROTATE
             values |= {
                 "successor_expires": int(request.now) + request.lifetime,
                 "max_age": request.max_age,
@@ -141,34 +109,43 @@ class SQLStore:
         def step(connection: Connection) -> Decision:
             # Of several concurrent calls, one makes the change, and all see it.
             connection.execute(change, values)
-            row = connection.execute(_ADMITTED, values).one_or_none()
+            row = connection.execute(statements.ADMITTED, values).one_or_none()
             if row is not None:
                 return Decision(Verdict.ACCEPTED, row.jti, row.expires_at)
             # No ID comes into force twice: a rotated token stays rotated.
-            reused = connection.execute(_END_REUSED, values).rowcount
+            reused = connection.execute(statements.END_REUSED, values).rowcount
             return Decision(Verdict.REUSED if reused else Verdict.GONE)
 
         return self._run(step)
 
-    def is_live(self, session_id: str, *, now: float, max_age: int) -> bool:
-        values = {"session": session_id, "second": int(now), "youngest": int(now) - max_age}
-        return self._run(lambda connection: connection.execute(_IS_LIVE, values).first() is not None)
+    def is_live(self, session_id: str, owner: str, *, now: float, max_age: int) -> bool:
+        values = _live_session(session_id, owner, now, max_age)
+        return self._run(
+            lambda connection: connection.execute(statements.IS_LIVE, values).first() is not None
+        )
+
+    def find(self, session_id: str, owner: str, *, now: float, max_age: int) -> Session | None:
+        values = _live_session(session_id, owner, now, max_age)
+        row = self._run(lambda connection: connection.execute(statements.FIND, values).one_or_none())
+        return None if row is None else Session(*row)
 
     def list_by_owner(self, owner: str, *, now: float) -> list[Session]:
-        values = {"owner": owner, "second": int(now)}
+        values = {"owned_by": owner, "second": int(now)}
         return self._run(
-            lambda connection: [Session(*row) for row in connection.execute(_LIST_BY_OWNER, values)]
+            lambda connection: [
+                Session(*row) for row in connection.execute(statements.LIST_BY_OWNER, values)
+            ]
         )
 
     def end(self, session_id: str, owner: str) -> bool:
-        values = {"session": session_id, "owner": owner}
-        return self._run(lambda connection: connection.execute(_END, values).rowcount == 1)
+        values = {"session": session_id, "owned_by": owner}
+        return self._run(lambda connection: connection.execute(statements.END, values).rowcount == 1)
 
     def end_all(self, owner: str) -> list[str]:
         def step(connection: Connection) -> list[str]:
-            batch = list(connection.execute(_BATCH, {"owner": owner}).scalars())
+            batch = list(connection.execute(statements.BATCH, {"owned_by": owner}).scalars())
             if batch:
-                connection.execute(_END_BATCH, {"batch": batch})
+                connection.execute(statements.END_BATCH, {"batch": batch})
             return batch
 
         ended: list[str] = []
@@ -226,10 +203,65 @@ class SQLStore:
                 # Then readers do not wait for a writer. The setting is stored in the file.
                 connection.execute(text("PRAGMA journal_mode=WAL"))
             try:
-                metadata.create_all(connection)
+                statements.metadata.create_all(connection)
             except DBAPIError:  # another process may have made it in between; if not, this raises, too
-                metadata.create_all(connection)
+                statements.metadata.create_all(connection)
         self._has_table = True
+
+
+class Unused(t.NamedTuple):
+    """A session that a login may end."""
+
+    id: str
+    last_used_at: int
+    expires_at: int
+
+
+def _values(session: Session) -> dict[str, t.Any]:
+    return {name: getattr(session, name) for name in Session.__slots__}
+
+
+def _live_session(session_id: str, owner: str, now: float, max_age: int) -> dict[str, t.Any]:
+    return {
+        "session": session_id,
+        "owned_by": owner,
+        "second": int(now),
+        "youngest": int(now) - max_age,
+    }
+
+
+def _count(connection: Connection, owner: dict[str, t.Any]) -> int:
+    return connection.execute(statements.COUNT_BY_OWNER, owner).scalar_one()
+
+
+def _unused_longest(connection: Connection, owner: dict[str, t.Any], *, keep: int) -> list[Unused]:
+    """Return the sessions of an owner, unused longest first, without the ``keep`` that were used last."""
+    if _count(connection, owner) <= keep:  # it costs far less than the rank of each session
+        return []
+    rows = connection.execute(statements.UNUSED_LONGEST, {**owner, "keep": keep})
+    return [Unused(*row) for row in rows]
+
+
+def _replace(
+    connection: Connection, owner: dict[str, t.Any], session: Session, limit: int
+) -> Unused | None:
+    """Open a session in place of the one that was unused longest, if the owner has ``limit`` sessions.
+
+    :return: the session that was ended; None if none was, and ``session`` is not open either.
+    """
+    for unused in _unused_longest(connection, owner, keep=limit - 1)[:1]:
+        new = {f"new_{name}": value for name, value in _values(session).items()}
+        if connection.execute(statements.REPLACE, new | _if_unused(unused, owner)).rowcount:
+            return unused
+    return None
+
+
+def _if_unused(unused: Unused, owner: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {**owner, "unused": unused.id, "unused_since": unused.last_used_at}
+
+
+def _live(ended: Unused | None, owner: dict[str, t.Any]) -> list[str]:
+    return [] if ended is None or ended.expires_at <= owner["second"] else [ended.id]
 
 
 def _parse(url: str, directory: str) -> URL:
@@ -311,85 +343,3 @@ def _reason(error: Exception) -> str:
         lines = str(error.orig).splitlines()
         return f"{type(error.orig).__name__}: {lines[0] if lines else ''}"
     return type(error).__name__
-
-
-# The statements, made once. Each is atomic: of two that change the same row, the second sees the change of
-# the first (in PostgreSQL too: READ COMMITTED evaluates the WHERE again once it has the row's lock).
-#
-# No statement has a RETURNING: with it, SQLite keeps its lock until Python has fetched the row, and Python
-# lets other threads run first. No statement writes unchanged values: otherwise 32 concurrent refreshes of
-# one session are 32 writes to the disk, one after the other. Both made some calls exceed their time limit.
-
-_session = _COLUMNS.id == bindparam("session")
-_now: t.Any = bindparam("now", type_=Double)
-_second: t.Any = bindparam("second", type_=BigInteger)
-_presented: t.Any = bindparam("presented", type_=String)
-_successor: t.Any = bindparam("successor", type_=String)
-_grace_began: t.Any = bindparam("grace_began", type_=Double)
-_oldest: t.Any = _COLUMNS.created_at + bindparam("max_age", type_=BigInteger)
-_successor_expires: t.Any = bindparam("successor_expires", type_=BigInteger)
-
-# Whole seconds, like the column: PostgreSQL uses no index for a comparison with a fraction.
-_is_live = _COLUMNS.expires_at > _second
-# The current setting also applies to sessions that were opened under another.
-_is_young = _COLUMNS.created_at > bindparam("youngest", type_=BigInteger)
-_is_admitted = and_(
-    _session,
-    _is_live,
-    _is_young,
-    or_(
-        _COLUMNS.jti == _presented,
-        # The token that this very call has rotated, even with a grace of 0. NULL without rotation.
-        _COLUMNS.jti == _successor,
-        and_(_COLUMNS.previous_jti == _presented, _COLUMNS.rotated_at > _grace_began),
-    ),
-)
-_RECORD_USE = (
-    update(sessions).where(_is_admitted, _COLUMNS.last_used_at < _second).values(last_used_at=_second)
-)
-_ROTATE = (
-    update(sessions)
-    .where(
-        _is_admitted,
-        _COLUMNS.jti == _presented,
-        or_(_COLUMNS.rotated_at.is_(None), _COLUMNS.rotated_at <= _grace_began),
-    )
-    .values(
-        jti=_successor,
-        previous_jti=_COLUMNS.jti,
-        rotated_at=_now,
-        last_used_at=_second,
-        expires_at=case((_oldest < _successor_expires, _oldest), else_=_successor_expires),
-    )
-)
-_ADMITTED = select(_COLUMNS.jti, _COLUMNS.expires_at).where(_is_admitted)
-_END_REUSED = delete(sessions).where(
-    _session,
-    _is_live,
-    _COLUMNS.jti != _presented,
-    or_(
-        _COLUMNS.previous_jti.is_(None),
-        _COLUMNS.previous_jti != _presented,
-        _COLUMNS.rotated_at <= _grace_began,
-    ),
-)
-_IS_LIVE = select(literal(1)).where(_session, _is_live, _is_young)
-_LIST_BY_OWNER = (
-    select(*(_COLUMNS[name] for name in Session.__slots__))
-    .where(_COLUMNS.owner == bindparam("owner"), _is_live)
-    .order_by(_COLUMNS.last_used_at.desc(), _COLUMNS.created_at.desc(), _COLUMNS.id)
-    .limit(MAX_LISTED)
-)
-_END = delete(sessions).where(_session, _COLUMNS.owner == bindparam("owner"))
-_BATCH = select(_COLUMNS.id).where(_COLUMNS.owner == bindparam("owner")).order_by(_COLUMNS.id).limit(BATCH)
-_END_BATCH = delete(sessions).where(_COLUMNS.id.in_(bindparam("batch", expanding=True)))
-# Two logins that remove the same rows would wait for each other in PostgreSQL.
-_SWEEP = delete(sessions).where(
-    _COLUMNS.id.in_(
-        select(_COLUMNS.id)
-        .where(_COLUMNS.expires_at <= _second)
-        .order_by(_COLUMNS.expires_at)
-        .limit(SWEEP)
-        .with_for_update(skip_locked=True)
-    )
-)

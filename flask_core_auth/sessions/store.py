@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 #: Maximum number of sessions in a list of one owner's.
 MAX_LISTED = 1000
+#: Maximum number of sessions that one login ends.
+MAX_ENDED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class Session:
     """One login that lasts until it is ended or expires. All times are in seconds since the epoch.
 
     :param id: the session's ID, the ``sid`` of its tokens.
-    :param owner: the identity provider and the subject, with a space between.
+    :param owner: the realm, percent-encoded, the identity provider and the subject: ``realm/idp subject``.
     :param jti: the ID of the refresh token in force.
     :param previous_jti: the ID of the refresh token before it; None until the first rotation.
     :param rotated_at: the time of the last rotation; None until the first rotation.
@@ -46,7 +48,7 @@ class Session:
     @property
     def idp(self) -> str:
         """The identity provider of the session's owner, as in :class:`.Identity`."""
-        return self.owner.partition(" ")[0]
+        return self.owner.partition(" ")[0].partition("/")[2]
 
     def as_json(self) -> dict[str, t.Any]:
         """Return the description for the session's owner. It leaves out the IDs of the session's tokens."""
@@ -69,6 +71,7 @@ class RefreshRequest:
     """The use of a refresh token, for a store to decide.
 
     :param session: the ID of the token's session.
+    :param owner: the owner that the session must have.
     :param jti: the token's own ID.
     :param successor: the ID of the next token; None without rotation.
     :param now: the time of the use, in seconds since the epoch.
@@ -79,6 +82,7 @@ class RefreshRequest:
     """
 
     session: str
+    owner: str
     jti: str
     successor: str | None
     now: float
@@ -92,7 +96,7 @@ class Verdict(enum.Enum):
 
     #: The token is accepted; the decision names the token in force.
     ACCEPTED = "accepted"
-    #: The session does not exist, or has expired.
+    #: The session does not exist, has expired or has another owner.
     GONE = "gone"
     #: The token was rotated before; its session is ended.
     REUSED = "reused"
@@ -126,8 +130,15 @@ class SessionStore(t.Protocol):
     use, in the process that uses it. The methods are safe to call from several threads.
     """
 
-    def open(self, session: Session, *, now: float) -> None:
-        """Add a new session. This may remove expired sessions."""
+    def open(self, session: Session, *, now: float, limit: int | None) -> list[str]:
+        """Add a new session. This may remove expired sessions.
+
+        If the owner then has more than ``limit`` sessions, end those that were unused longest, at most
+        :data:`MAX_ENDED`. If the new session cannot be added, no session is ended.
+
+        :param limit: the maximum number of sessions of one owner; None: any number.
+        :return: the IDs of the live sessions that were ended.
+        """
 
     def refresh(self, request: RefreshRequest) -> Decision:
         """Decide the use of a refresh token, in one atomic step.
@@ -136,8 +147,12 @@ class SessionStore(t.Protocol):
         is accepted within the grace, without a rotation. Any other token ends the session.
         """
 
-    def is_live(self, session_id: str, *, now: float, max_age: int) -> bool:
-        """Tell whether a session exists, has not expired and is not older than ``max_age`` seconds."""
+    def is_live(self, session_id: str, owner: str, *, now: float, max_age: int) -> bool:
+        """Tell whether ``owner`` has a session that has not expired and is not older than ``max_age``
+        seconds."""
+
+    def find(self, session_id: str, owner: str, *, now: float, max_age: int) -> Session | None:
+        """Return the session for which :meth:`is_live` returns True; None if there is none."""
 
     def list_by_owner(self, owner: str, *, now: float) -> list[Session]:
         """Return the live sessions of ``owner``, most recently used first, at most :data:`MAX_LISTED`."""

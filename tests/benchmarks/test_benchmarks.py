@@ -44,6 +44,7 @@ def test_session_benchmark_compares_small_and_large_stores(
     bench_sessions([kind], rounds=1, calls=1, few=4, many=8)
     printed = capsys.readouterr().out
     assert re.search(rf"^refresh, {kind} .* x stateless", printed, re.MULTILINE)
+    assert re.search(rf"^{kind}: login at 100 sessions .* x at 1 \(bar 1\.2", printed, re.MULTILINE)
     for call in ("refresh", "is_live", "open_and_end", "list_by_owner"):
         assert re.search(rf"^{kind}: {call} +at 8 .* x at 4 \(bar 1\.3", printed, re.MULTILINE)
     assert ('"always" with Redis, per request' in printed) == (kind == "Redis")

@@ -22,7 +22,7 @@ def test_empty_string_and_none_count_as_unset():
     assert read_config(**empty) == read_config()
     none = dict.fromkeys(empty)
     assert read_config(**none) == dataclasses.replace(
-        read_config(), login_limit=None, login_concurrency=None
+        read_config(), login_limit=None, login_concurrency=None, session_limit=None
     )
 
 

@@ -28,6 +28,7 @@ def test_defaults():
         "sessions": None,
         "session_check": "refresh",
         "session_max_age": 30 * 86400,
+        "session_limit": 100,
         "refresh_rotation": False,
         "refresh_grace": 10,
         "cookies": False,

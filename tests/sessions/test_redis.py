@@ -17,7 +17,7 @@ from flask_core_auth.sessions.store import RefreshRequest
 from ..apps import log_in, post_login
 from ..stores import started
 from .servers import RedisServer
-from .test_store import GRACE, NOW, accepted, refresh, session
+from .test_store import GRACE, NOW, OWNER, accepted, refresh, session
 
 MakeApp = Callable[..., Flask]
 OpenSessions = Callable[..., SessionStore]
@@ -51,19 +51,19 @@ def assert_expires(server: Redis, key: str, after: int) -> None:
 
 def test_session_and_its_index_expire_by_themselves(store: SessionStore, server: Redis) -> None:
     now = time.time()
-    store.open(session(expires_at=int(now) + 500), now=now)
+    store.open(session(expires_at=int(now) + 500), now=now, limit=None)
     assert_expires(server, SESSION, after=500)
     assert_expires(server, index(server), after=500)
 
 
 def test_index_expires_with_its_last_session(store: SessionStore, server: Redis) -> None:
-    store.open(session("a", expires_at=int(NOW) + 5000), now=NOW)
-    store.open(session("b", expires_at=int(NOW) + 500), now=NOW)
+    store.open(session("a", expires_at=int(NOW) + 5000), now=NOW, limit=None)
+    store.open(session("b", expires_at=int(NOW) + 500), now=NOW, limit=None)
     assert_expires(server, index(server), after=5000)
 
 
 def test_rotation_extends_the_life_of_session_and_index(store: SessionStore, server: Redis) -> None:
-    store.open(session(expires_at=int(NOW) + 500), now=NOW)
+    store.open(session(expires_at=int(NOW) + 500), now=NOW, limit=None)
     assert refresh(store, "first", "second", after=10) == accepted("second", 1010)
     assert_expires(server, SESSION, after=1000)
     assert_expires(server, index(server), after=1000)
@@ -71,43 +71,43 @@ def test_rotation_extends_the_life_of_session_and_index(store: SessionStore, ser
 
 
 def test_refresh_without_rotation_does_not_extend_a_session(store: SessionStore, server: Redis) -> None:
-    store.open(session(expires_at=int(NOW) + 500), now=NOW)
+    store.open(session(expires_at=int(NOW) + 500), now=NOW, limit=None)
     refresh(store, "first", after=100)
     assert_expires(server, SESSION, after=400)
 
 
 def test_login_removes_expired_sessions_from_the_index(store: SessionStore, server: Redis) -> None:
-    store.open(session("a", expires_at=int(NOW) + 10), now=NOW)
-    store.open(session("b", expires_at=int(NOW) + 1000), now=NOW + 10)
-    assert server.zrange(index(server), 0, -1) == ["b" * 22]
+    store.open(session("a", expires_at=int(NOW) + 10), now=NOW, limit=None)
+    store.open(session("b", expires_at=int(NOW) + 1000), now=NOW + 10, limit=None)
+    assert server.zrange(index(server), 0, -1) == [":" + "b" * 22, "b" * 22]
 
 
 def test_ended_sessions_leave_no_keys_behind(store: SessionStore, server: Redis) -> None:
-    store.open(session("a"), now=NOW)
-    store.open(session("b"), now=NOW)
-    store.end("a" * 22, "local admin")
-    assert server.zrange(index(server), 0, -1) == ["b" * 22]
-    store.end_all("local admin")
+    store.open(session("a"), now=NOW, limit=None)
+    store.open(session("b"), now=NOW, limit=None)
+    store.end("a" * 22, OWNER)
+    assert server.zrange(index(server), 0, -1) == [":" + "b" * 22, "b" * 22]
+    store.end_all(OWNER)
     assert server.keys("*") == []
 
 
 def test_rotation_restores_a_lost_index_so_that_revoke_finds_the_session(
     store: SessionStore, server: Redis
 ) -> None:
-    store.open(session(), now=NOW)
+    store.open(session(), now=NOW, limit=None)
     server.delete(index(server))
     refresh(store, "first", "second")
-    assert store.end_all("local admin") == [session().id]
+    assert store.end_all(OWNER) == [session().id]
 
 
 def test_rotation_does_not_put_a_revoked_session_back_into_the_index(
     store: SessionStore, server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.open(session(), now=NOW)
+    store.open(session(), now=NOW, limit=None)
     write = store._index
 
     def revoked_before(*arguments: object) -> object:
-        assert store.end_all("local admin") == [session().id]
+        assert store.end_all(OWNER) == [session().id]
         return write(*arguments)
 
     monkeypatch.setattr(store, "_index", revoked_before)
@@ -116,25 +116,25 @@ def test_rotation_does_not_put_a_revoked_session_back_into_the_index(
 
 
 def test_evicted_session_is_not_found(store: SessionStore, server: Redis) -> None:
-    store.open(session(), now=NOW)
+    store.open(session(), now=NOW, limit=None)
     server.delete(SESSION)
-    assert store.list_by_owner("local admin", now=NOW) == []
-    assert not store.end("a" * 22, "local admin")
-    assert store.end_all("local admin") == []
+    assert store.list_by_owner(OWNER, now=NOW) == []
+    assert not store.end("a" * 22, OWNER)
+    assert store.end_all(OWNER) == []
 
 
 def test_no_token_is_stored(make_app: MakeApp, redis_url: str, server: Redis) -> None:
     tokens = log_in(make_app(redis_url).test_client())
     (key,) = server.scan_iter("core-auth:session:*")
     kept = server.get(key)
-    assert json.loads(kept)["owner"] == "local admin"
+    assert json.loads(kept)["owner"] == "flask-core-auth/local admin"
     for token in tokens.values():
         for part in token.split("."):
             assert part not in kept
 
 
 def test_scripts_are_loaded_again_after_the_server_dropped_them(store: SessionStore, server: Redis) -> None:
-    store.open(session(), now=NOW)
+    store.open(session(), now=NOW, limit=None)
     server.script_flush()
     assert refresh(store, "first", "second") == accepted("second", 1000)
 
@@ -168,10 +168,10 @@ def test_every_call_of_the_store_works_in_a_cluster(
 ) -> None:
     store = open_sessions(cluster.url)
     for number in range(20):
-        store.open(replace(session(), id=f"{number:022}", owner=f"{{{number % 3}}}"), now=NOW)
+        store.open(replace(session(), id=f"{number:022}", owner=f"{{{number % 3}}}"), now=NOW, limit=None)
     assert len(store.list_by_owner("{1}", now=NOW)) == 7
-    assert store.is_live(f"{1:022}", now=NOW, max_age=5000)
-    decision = store.refresh(RefreshRequest(f"{1:022}", "first", "second", NOW, GRACE, 1000, 5000))
+    assert store.is_live(f"{1:022}", "{1}", now=NOW, max_age=5000)
+    decision = store.refresh(RefreshRequest(f"{1:022}", "{1}", "first", "second", NOW, GRACE, 1000, 5000))
     assert decision == accepted("second", 1000)
     assert store.end(f"{1:022}", "{1}")
     assert len(store.end_all("{1}")) == 6
