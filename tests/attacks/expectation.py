@@ -97,18 +97,21 @@ def check_secrecy(response: Response, secrets: Iterable[str]) -> None:
     everything = response.everything()
     for secret in secrets:
         if len(secret) >= MIN_SECRET_LENGTH:
-            for form in _forms(secret):
+            for form in spellings(secret):
                 assert form not in everything, form
 
 
-def _forms(secret: str) -> set[bytes]:
+def spellings(secret: str) -> set[bytes]:
+    """The forms in which a secret could be shown: raw, JSON-quoted, percent-encoded, in base64."""
     data = raw(secret)
     encoded = (base64.b64encode(data), base64.urlsafe_b64encode(data))
+    percent = quote(data, safe="")
     return {
         data,
         json.dumps(secret)[1:-1].encode(),
         json.dumps(secret, ensure_ascii=False)[1:-1].encode("utf-8", "surrogateescape"),
-        quote(data, safe="").encode(),
+        percent.encode(),
+        re.sub("%..", lambda code: code[0].lower(), percent).encode(),
         quote_plus(data, safe="").encode(),
         # The last letters depend on the bytes that follow.
         *(form.rstrip(b"=")[:-1] for form in encoded),

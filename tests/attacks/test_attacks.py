@@ -11,7 +11,7 @@ import trustme
 from joserfc.jwk import RSAKey
 
 from ..tenant import Tenant
-from . import play_config, play_http, play_jwks, play_tokens
+from . import play_client, play_config, play_http, play_jwks, play_tokens
 from .cases import Case, load
 from .stage import Stage
 
@@ -27,6 +27,7 @@ PLAYERS: Mapping[str, Player] = {
     **dict.fromkeys(("token", "tenant"), _on_stage(play_tokens.play)),
     "jwks": _on_stage(play_jwks.play),
     **dict.fromkeys(play_http.SURFACES, _on_stage(play_http.play)),
+    "client": lambda case, request: play_client.play(case),
     "config": lambda case, request: play_config.play(case, request.getfixturevalue("caplog")),
 }
 CASES = load()
