@@ -6,6 +6,7 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ..forge import REALM
 from .cases import Case
 from .keys import PUBLISHED, public_jwk
 from .play_http import make_token, play_requests
@@ -31,10 +32,23 @@ def play(case: Case, stage: Stage) -> None:
 def send_token(case: Case, stage: Stage) -> None:
     """Send the token of a case to the app."""
     recipe: Mapping[str, t.Any] = case.token or {}
-    place = "login" if case.surface in ("tenant", "jwks") else recipe.get("use", "access")
-    request = {
-        **_PLACES[recipe.get("to") or place],
-        "headers": [["Authorization", "Bearer {the_token}"]],
-    }
+    if case.surface in ("tenant", "jwks"):
+        _send(case, stage, recipe, recipe.get("to") or "login")
+        return
+    use = recipe.get("use", "access")
+    _send(case, stage, recipe, recipe.get("to") or use)
+    # Nothing makes a refresh token of it either, unless the recipe names a use or a place.
+    if case.expect[0]["status"] == 401 and recipe.keys().isdisjoint(("use", "to")):
+        _send(case, stage, {"use": "refresh", **recipe}, "refresh")
+
+
+def _send(case: Case, stage: Stage, recipe: Mapping[str, t.Any], place: str) -> None:
     token = make_token(case, recipe, stage, "token")
-    play_requests(replace(case, token=None, request=(request,)), stage, {"the_token": token})
+    request = {**_PLACES[place], "headers": [["Authorization", "Bearer {the_token}"]]}
+    [expect] = case.expect
+    if expect["status"] == 401:
+        realm = (case.config or {}).get("API_AUTH_REALM", REALM)
+        challenge = f'Bearer realm="{realm}", error="invalid_token"'
+        expect = {**expect, "headers": {"WWW-Authenticate": challenge}}
+    played = replace(case, token=None, request=(request,), expect=(expect,))
+    play_requests(played, stage, {"the_token": token})

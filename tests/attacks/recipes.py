@@ -14,7 +14,7 @@ from joserfc.jws import JWSRegistry
 from ..apps import PASSWORD, SECRET, USERNAME
 from ..forge import CORE_SECRET, OTHER_SECRET, REALM
 from ..tenant import ALICE, AUDIENCE, CLIENT
-from .encodings import ENCODINGS
+from .encodings import ENCODINGS, canonical
 from .filling import fill, raw
 from .keys import KEY_OF_ALGORITHM, named_key, public_bytes
 from .signatures import SIGNATURE_CHANGES
@@ -105,26 +105,26 @@ def make(recipe: Recipe, *, now: float, tenant_issuer: str, values: Mapping[str,
     claims = _claims(recipe, now, tenant_issuer) | fill(recipe.claims, values)
     claims |= {name: now + seconds for name, seconds in recipe.times.items()}
     claims = _without(claims, recipe.without)
-    token = ""
-    padding = 0
-    while not token or (recipe.length is not None and len(token) < recipe.length):
-        if recipe.length is not None:
-            padding = max(padding + 1, padding + (recipe.length - len(token)) * 3 // 4 - 8)
-            claims["padding"] = "x" * padding
-        payload_text = recipe.payload_text
-        text = (
-            _joined(claims, fill(recipe.append, values))
-            if payload_text is None
-            else fill(payload_text, values)
-        )
-        payload = raw(text) if recipe.charset == "utf-8" else text.encode(recipe.charset)
-        token = _compact(recipe, raw(header_text), payload, algorithm, key)
+    token = _compact(recipe, raw(header_text), _payload(recipe, claims, values), algorithm, key)
+    if recipe.length is not None:
+        # Four letters are three bytes. The estimate is a little too short.
+        padding = (recipe.length - len(token)) * 3 // 4 - 20
+        while len(token) < recipe.length:
+            padding += 1
+            payload = _payload(recipe, {**claims, "padding": "x" * padding}, values)
+            token = _compact(recipe, raw(header_text), payload, algorithm, key)
     assert recipe.length is None or len(token) == recipe.length, "no claim gives this length"
     if recipe.encrypt is not None:
         encrypted = named_key(recipe.encrypt["kid"])
         names = [recipe.encrypt["alg"], recipe.encrypt["enc"], "DEF"]
         token = jwe.encrypt_compact(dict(recipe.encrypt), token, encrypted, algorithms=names)
     return token
+
+
+def _payload(recipe: Recipe, claims: Mapping[str, t.Any], values: Mapping[str, str]) -> bytes:
+    text = recipe.payload_text
+    text = _joined(claims, fill(recipe.append, values)) if text is None else fill(text, values)
+    return raw(text) if recipe.charset == "utf-8" else text.encode(recipe.charset)
 
 
 def _compact(
@@ -139,6 +139,8 @@ def _compact(
     if recipe.signature is not None:
         signature = SIGNATURE_CHANGES[recipe.signature](signature)
     encoded["signature"] = ENCODINGS[recipe.encode.get("signature", "base64url")](signature)
+    for name, data in (("header", header), ("payload", payload), ("signature", signature)):
+        assert name not in recipe.encode or encoded[name] != canonical(data), "the encoding changes nothing"
     encoded["token"] = ".".join((encoded["header"], encoded["payload"], encoded["signature"]))
     return t.cast(str, fill(recipe.form, encoded))
 
