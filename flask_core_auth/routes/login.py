@@ -124,7 +124,8 @@ def parse_credentials(body: bytes, mimetype: str) -> PasswordCredentials:
     if mimetype != "application/json":
         raise BadRequestError("The Content-Type must be application/json")
     try:
-        fields = json.loads(body.decode())
+        # int() raises a ValueError for NaN and Infinity, which are no JSON (RFC 8259, 6).
+        fields = json.loads(body.decode(), parse_constant=int)
     except (ValueError, RecursionError):
         raise BadRequestError("The body is not valid JSON") from None
     if not isinstance(fields, dict):

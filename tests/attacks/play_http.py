@@ -36,8 +36,7 @@ def make_token(case: Case, members: Mapping[str, t.Any], stage: Stage, where: st
     """Make the token of a recipe in a case."""
     issuer = "tenant" if case.surface in ("tenant", "jwks") else "app"
     recipe = parse(Recipe, {"issuer": issuer, **members}, f"{case.id}: {where}")
-    tenant = stage.tenant.issuer if recipe.issuer == "tenant" else ""
-    return make(recipe, now=stage.clock(), tenant_issuer=tenant, values=stage.values())
+    return make(recipe, now=stage.clock(), values=stage.values())
 
 
 def play_requests(case: Case, stage: Stage, tokens: Mapping[str, str]) -> None:
@@ -86,7 +85,8 @@ def _passwords(value: t.Any) -> list[str]:
 def _values_of(response: Response) -> dict[str, str]:
     """The values of a response that later requests may name: strings of its JSON, cookies and headers."""
     found: dict[str, str] = {}
-    if response.header("content-type") == "application/json" and response.body:
+    # Not of a rejection: its words are no secrets.
+    if response.status < 400 and response.header("content-type") == "application/json" and response.body:
         body = response.json()
         if isinstance(body, dict):
             found |= {name: value for name, value in body.items() if isinstance(value, str)}
