@@ -6,7 +6,9 @@ import re
 import typing as t
 from collections.abc import Mapping
 
-_NAME = re.compile(r"\{repeat:(?P<text>[^{}]+?):(?P<times>[0-9]+)\}|\{(?P<name>[a-z][\w.-]*)\}")
+_NAME = re.compile(
+    r"\{repeat:(?P<text>[^{}]+?):(?P<times>[0-9]+)\}|\{(?P<name>(?:[0-9]+\.)?[a-z][\w.-]*)\}"
+)
 
 
 class UnknownNameError(ValueError):

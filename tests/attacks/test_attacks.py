@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+import typing as t
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, tzinfo
 from pathlib import Path
 
+import jwt
 import pytest
 import trustme
 from joserfc.jwk import RSAKey
@@ -50,7 +53,13 @@ def stage(
 
 @pytest.fixture
 def standing_clock(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    class StandingDatetime(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> t.Self:
+            return cls.fromtimestamp(stage.clock(), tz)
+
     monkeypatch.setattr(time, "time", stage.clock)
+    monkeypatch.setattr(jwt.api_jwt, "datetime", StandingDatetime)  # for jwt_required()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
