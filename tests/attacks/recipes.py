@@ -83,14 +83,12 @@ class Recipe:
     encrypt: Mapping[str, t.Any] | None = None
 
 
-def make(recipe: Recipe, *, now: float, tenant_issuer: str, values: Mapping[str, str]) -> str:
+def make(recipe: Recipe, *, now: float, values: Mapping[str, str]) -> str:
     """Make the token of a recipe.
 
     :param now: the time that its times count from, in seconds since the epoch.
-    :param tenant_issuer: the tenant's ``iss``.
     :param values: are filled in; see :func:`.filling.fill`.
     """
-    values = {"tenant_issuer": tenant_issuer, **values}
     default = {"tenant": "RS256"}.get(recipe.issuer, "HS256")
     named = recipe.header.get("alg")
     is_known = isinstance(named, str) and (named in _DIGESTS or named in KEY_OF_ALGORITHM)
@@ -102,7 +100,7 @@ def make(recipe: Recipe, *, now: float, tenant_issuer: str, values: Mapping[str,
         header["kid"] = key if isinstance(key, str) else "rsa"
     header = _without(header | fill(recipe.header, values), recipe.without_header)
     header_text = fill(recipe.header_text, values) or _joined(header, fill(recipe.append_header, values))
-    claims = _claims(recipe, now, tenant_issuer) | fill(recipe.claims, values)
+    claims = _claims(recipe, now, values) | fill(recipe.claims, values)
     claims |= {name: now + seconds for name, seconds in recipe.times.items()}
     claims = _without(claims, recipe.without)
     token = _compact(recipe, raw(header_text), _payload(recipe, claims, values), algorithm, key)
@@ -162,9 +160,10 @@ def _secret(key: str | Mapping[str, str]) -> bytes:
     return public_bytes(key["public"], key["form"])
 
 
-def _claims(recipe: Recipe, now: float, tenant_issuer: str) -> dict[str, t.Any]:
+def _claims(recipe: Recipe, now: float, values: Mapping[str, str]) -> dict[str, t.Any]:
     now = int(now)
     if recipe.issuer == "tenant":
+        tenant_issuer = values["tenant_issuer"]
         return {
             "iss": tenant_issuer,
             "sub": ALICE,

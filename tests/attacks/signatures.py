@@ -14,11 +14,7 @@ ORDERS = {
         "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973",
         16,
     ),
-    132: int(
-        "01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF"
-        "FA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409",
-        16,
-    ),
+    132: int("01" + "F" * 64 + "FA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409", 16),
 }
 
 
@@ -36,6 +32,13 @@ def _numbers(change: Callable[[int, int, int], tuple[int, int]]) -> Callable[[by
 def _der(signature: bytes) -> bytes:
     half = len(signature) // 2
     return encode_dss_signature(int.from_bytes(signature[:half]), int.from_bytes(signature[half:]))
+
+
+def _s_plus_order(signature: bytes) -> bytes:
+    # RFC 8032, 5.1: S is the second half of an Ed25519 signature, in little-endian order.
+    order = 2**252 + 27742317777372353535851937790883648493
+    number = int.from_bytes(signature[32:], "little") + order
+    return signature[:32] + number.to_bytes(32, "little")
 
 
 SIGNATURE_CHANGES: Mapping[str, Callable[[bytes], bytes]] = {
@@ -64,6 +67,7 @@ SIGNATURE_CHANGES: Mapping[str, Callable[[bytes], bytes]] = {
     "s the order": _numbers(lambda r, s, n: (r, n)),
     "r and s the order": _numbers(lambda r, s, n: (n, n)),
     "s negated": _numbers(lambda r, s, n: (r, n - s)),
+    "S plus the order": _s_plus_order,
     "longer halves": lambda signature: _halves(signature, lambda half: b"\0" + half),
     "shorter halves": lambda signature: _halves(signature, lambda half: half[1:]),
 }

@@ -19,6 +19,7 @@ from ..forge import CORE_SECRET, OTHER_SECRET
 from ..stores import close_store
 from ..tenant import Tenant
 from .filling import fill
+from .keys import PUBLISHED, public_jwk
 
 #: Between two cases: longer than any window of a limit and any pause that a case may leave.
 SECONDS_BETWEEN_CASES = 3600
@@ -70,6 +71,7 @@ class Stage:
     def tenant(self) -> Tenant:
         if self._tenant is None:
             self._tenant = self._make_tenant()
+            self._tenant.keys = [public_jwk(name) for name in PUBLISHED]
         return self._tenant
 
     def set_up(self, config: Mapping[str, t.Any] | None, *, fresh: bool = False) -> Flask:
@@ -92,7 +94,7 @@ class Stage:
 
     def values(self) -> dict[str, str]:
         """Values that cases may name in braces, in their config and their requests."""
-        return {
+        values = {
             "username": USERNAME,
             "password": PASSWORD,
             "secret": SECRET,
@@ -101,6 +103,13 @@ class Stage:
             "core_secret": CORE_SECRET,
             "port": str(self.port),
         }
+        if self._tenant is not None:
+            values |= {
+                "tenant": self.tenant.domain,
+                "tenant_port": self.tenant.domain.partition(":")[2],
+                "tenant_issuer": self.tenant.issuer,
+            }
+        return values
 
     def _make_app(self, config: Mapping[str, t.Any]) -> Flask:
         changes = dict(config)
@@ -113,13 +122,11 @@ class Stage:
             "API_AUTH_PASSWORD": PASSWORD,
             "API_AUTH_JWT_SECRET": SECRET,
         }
-        values = {**self.values(), "sqlite": f"sqlite:///{store}"}
         if tenant is not None:
-            values["tenant"] = self.tenant.domain
             tenants = [tenant] if isinstance(tenant, Mapping) else tenant
             settings["API_AUTH_AUTH0_ENABLE"] = True
             settings["API_AUTH_AUTH0_TENANTS"] = [self.tenant.settings(**one) for one in tenants]
-        settings = fill(settings | changes, values)
+        settings = fill(settings | changes, {**self.values(), "sqlite": f"sqlite:///{store}"})
         app.config.update({key: settings[key] for key in settings if key not in (without or ())})
         if "sqlite" in str(settings.get("API_AUTH_SESSIONS")):
             store.touch()
