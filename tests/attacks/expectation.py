@@ -33,6 +33,7 @@ class Expect:
     :param json: members of its body, an object; further members are allowed.
     :param contains: texts that headers and body contain.
     :param lacks: texts that headers and body do not contain.
+    :param cookies: the attributes of each cookie that is set, by its name; ``{}``: none is set.
     :param by: ``"server"`` if the server or the app makes the response of a rejection.
     """
 
@@ -42,6 +43,7 @@ class Expect:
     json: Mapping[str, t.Any] | None = None
     contains: Sequence[str] = ()
     lacks: Sequence[str] = ()
+    cookies: Mapping[str, str] | None = None
     by: str = "flask-core-auth"
 
     @property
@@ -58,12 +60,21 @@ def check(response: Response, expect: Expect, *, method: str = "GET") -> None:
     if expect.json is not None:
         body = response.json()
         assert {name: body.get(name) for name in expect.json} == dict(expect.json), body
+    if expect.cookies is not None:
+        assert [_cookie(line) for line in response.all("set-cookie")] == list(expect.cookies.items())
     for text in expect.contains:
         assert raw(text) in everything, text
     for text in expect.lacks:
         assert raw(text) not in everything, text
     if expect.is_rejection and expect.by == "flask-core-auth" and expect.status in OWN_STATUSES:
         _check_rejection(response, expect, has_body=method != "HEAD")
+
+
+def _cookie(line: str) -> tuple[str, str]:
+    """The name of a cookie that is set, and its attributes."""
+    name, _, value = line.partition("=")
+    # The library writes both, and Max-Age wins (RFC 6265, 5.3). Only that one depends on no clock.
+    return name, re.sub("Expires=[^;]+; (?=Max-Age=)", "", value.partition("; ")[2])
 
 
 def _check_rejection(response: Response, expect: Expect, *, has_body: bool) -> None:
