@@ -62,6 +62,7 @@ class Stage:
         self._directory = directory
         self._apps: dict[str, Flask] = {}
         self._app: Callable[..., t.Any] | None = None
+        self._peer: str | None = None
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=_Handler)
         self.port = self._server.port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
@@ -88,6 +89,7 @@ class Stage:
                 _close(self._apps[name])
             self._apps[name] = self._make_app(config)
         app = self._apps[name]
+        self._peer = config.get("peer")
         proxies = config.get("proxies", 0)
         self._app = ProxyFix(app, x_for=proxies, x_proto=proxies) if proxies else app
         return app
@@ -114,7 +116,8 @@ class Stage:
     def _make_app(self, config: Mapping[str, t.Any]) -> Flask:
         changes = dict(config)
         host, without, tenant = (changes.pop(name, None) for name in ("host", "without", "tenant"))
-        changes.pop("proxies", None)
+        for name in ("proxies", "peer"):
+            changes.pop(name, None)
         app, core_auth = Flask(__name__), CoreAuth()
         store = self._directory / f"sessions-{len(list(self._directory.iterdir()))}.db"
         settings: dict[str, t.Any] = {
@@ -167,6 +170,8 @@ class Stage:
 
     def _serve(self, environ: t.Any, start_response: t.Any) -> t.Any:
         assert self._app is not None
+        if self._peer is not None:
+            environ["REMOTE_ADDR"] = self._peer
         return self._app(environ, start_response)
 
     def close(self) -> None:
