@@ -61,6 +61,7 @@ class Stage:
         self._tenant: Tenant | None = None
         self._directory = directory
         self._apps: dict[str, Flask] = {}
+        self._fresh: Flask | None = None
         self._app: Callable[..., t.Any] | None = None
         self._peer: str | None = None
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=_Handler)
@@ -84,12 +85,14 @@ class Stage:
         name = json.dumps(config, sort_keys=True)
         self.clock.move(SECONDS_BETWEEN_CASES)
         self.reached.clear()
-        if fresh or name not in self._apps:
-            if name in self._apps:
-                _close(self._apps[name])
-            self._apps[name] = self._make_app(config)
-        app = self._apps[name]
-        self._peer = config.get("peer")
+        if fresh:
+            if self._fresh is not None:
+                _close(self._fresh)
+            app = self._fresh = self._make_app(config)
+        else:
+            if name not in self._apps:
+                self._apps[name] = self._make_app(config)
+            app = self._apps[name]
         proxies = config.get("proxies", 0)
         self._app = ProxyFix(app, x_for=proxies, x_proto=proxies) if proxies else app
         return app
@@ -178,8 +181,9 @@ class Stage:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
-        for app in self._apps.values():
-            _close(app)
+        for app in (*self._apps.values(), self._fresh):
+            if app is not None:
+                _close(app)
         if self._tenant is not None:
             self._tenant.close()
 
