@@ -15,6 +15,7 @@ from .stage import Stage
 _PLACES = {
     "access": {"path": "/who"},
     "refresh": {"path": "/api/login/refresh"},
+    "jwt_required": {"path": "/extended"},
     "login": {"path": "/api/login", "method": "POST"},
 }
 

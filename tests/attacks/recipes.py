@@ -38,7 +38,8 @@ class Recipe:
 
     :param issuer: ``"app"``, ``"core"`` (a datarhei Core) or ``"tenant"``.
     :param use: ``"access"`` or ``"refresh"``.
-    :param to: the place that it is sent to: ``"access"``, ``"refresh"`` or ``"login"``; None: as usual.
+    :param to: the place that it is sent to: ``"access"``, ``"refresh"``, ``"login"`` or ``"jwt_required"``;
+        None: as usual.
     :param header: members of the header that differ.
     :param claims: claims that differ.
     :param times: claims that are times, in seconds from now.
