@@ -39,9 +39,8 @@ def named_key(name: str) -> Key:
     curves = {"p256": "P-256", "p384": "P-384", "p521": "P-521", "secp256k1": "secp256k1"}
     if kind in curves:
         return ECKey.generate_key(curves[kind], {"kid": name})
-    return OKPKey.generate_key(
-        {"ed25519": "Ed25519", "ed448": "Ed448", "x25519": "X25519"}[kind], {"kid": name}
-    )
+    curve: t.Any = {"ed25519": "Ed25519", "ed448": "Ed448", "x25519": "X25519"}[kind]
+    return OKPKey.generate_key(curve, {"kid": name})
 
 
 def public_jwk(name: str) -> dict[str, t.Any]:

@@ -13,6 +13,9 @@ import pytest
 import trustme
 from joserfc.jwk import RSAKey
 
+from flask_core_auth.validators import jwks
+
+from ..limits import EXTENDED_SECONDS
 from ..tenant import Tenant
 from . import play_client, play_config, play_http, play_jwks, play_tokens
 from .cases import Case, load
@@ -46,6 +49,8 @@ def stage(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(tenant_trust))
         patch.setenv("NO_PROXY", "localhost,127.0.0.1")
+        # The machine may be slow, and no tenant of the corpus hangs.
+        patch.setattr(jwks, "FETCH_TIMEOUT_SECONDS", EXTENDED_SECONDS)
         stage = Stage(lambda: Tenant(tenant_certificate, tenant_key), tmp_path_factory.mktemp("sessions"))
         yield stage
         stage.close()

@@ -12,7 +12,7 @@ from .filling import UnknownNameError, fill
 
 CASES = load()
 MIN_CASES = 400
-VALID = json.loads(re.search(r"```json\n(.+?)```", (HERE / "README.md").read_text(), re.DOTALL)[1])
+VALID = json.loads((HERE / "README.md").read_text().partition("```json")[2].partition("```")[0])
 _SOURCE = re.compile(r"RFC [0-9]+(bis)?, [0-9A-Z.]+|CVE-[0-9]{4}-[0-9]{4,}|own|[A-Z].+")
 
 

@@ -13,7 +13,8 @@ from .expectation import Expect, check, check_secrecy
 from .wire import Response
 
 SECRET = 'secret "wörd"/?'
-BODY = {"code": 401, "message": "Unauthorized", "details": ["Missing or invalid JWT token"]}
+DETAILS = ["Missing or invalid JWT token"]
+BODY = {"code": 401, "message": "Unauthorized", "details": DETAILS}
 TYPE = ("content-type", "application/json")
 CHALLENGE = ("www-authenticate", 'Bearer realm="x", error="invalid_token"')
 GOOD = Response(401, (TYPE, CHALLENGE), json.dumps(BODY).encode())
@@ -28,7 +29,7 @@ def status(code: int, phrase: str, *headers: tuple[str, str]) -> Response:
 
 
 def test_right_rejections_pass() -> None:
-    check(GOOD, Expect(401, details=BODY["details"]))
+    check(GOOD, Expect(401, details=DETAILS))
     check(status(403, "Forbidden"), Expect(403))
     check(status(429, "Too Many Requests", ("retry-after", "1")), Expect(429))
     check(replace(GOOD, body=b""), Expect(401), method="HEAD")
@@ -57,7 +58,7 @@ def test_right_rejections_pass() -> None:
 )
 def test_wrong_401_is_found(wrong: Response) -> None:
     with pytest.raises((AssertionError, ValueError)):
-        check(wrong, Expect(401, details=BODY["details"]))
+        check(wrong, Expect(401, details=DETAILS))
 
 
 def test_detail_with_line_break_is_found() -> None:
