@@ -253,7 +253,7 @@ class Tokens:
         try:
             identity = self.identity(claims)
         except ValueError:  # Identity rejects the value of the scope claim
-            raise self._invalid("its scope is invalid") from None
+            raise self._invalid("its idp or its scope is invalid") from None
 
         return VerifiedToken(
             identity=identity,
@@ -274,6 +274,8 @@ class Tokens:
         idp, scope = claims.get("idp"), claims.get("scope")
         if isinstance(idp, str):
             return _identity_of(subject, idp, scope if isinstance(scope, str) else "")
+        if idp is not None:
+            raise ValueError("idp is not a string")
         return self._validators.identify(subject)  # a datarhei Core's token has no idp
 
     def _invalid(self, reason: str) -> UnauthorizedError:

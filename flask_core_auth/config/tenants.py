@@ -96,8 +96,11 @@ def _url_problem(url: str, *, local: bool) -> str | None:
         scheme, host, _ = parts.scheme, parts.hostname, parts.port
     except ValueError:
         return "is not a valid URL"
-    if not host:
+    # urlsplit() drops line breaks and leading blanks, so that another URL would be checked than is fetched.
+    if not host or re.search(r"[^!-~]", url):
         return "is not a valid URL"
+    if parts.username is not None:  # RFC 9110, 4.2.4; and messages would show the password
+        return "must not contain credentials"
     if scheme == "https":
         return None
     if scheme == "http" and is_loopback(host):
@@ -122,7 +125,7 @@ def _parse_tenant(element: object, number: int) -> Auth0Tenant:
     if not _DOMAIN.fullmatch(domain):
         raise SettingError(
             f"{place}: domain must be a host name without scheme and path, such as"
-            f" example.eu.auth0.com, not {domain!r}"
+            f" example.eu.auth0.com, not {domain.rpartition('@')[2]!r}"
         )
     if domain.lower() in RESERVED_DOMAINS:
         raise SettingError(

@@ -187,7 +187,8 @@ def parse_credentials(body: bytes, mimetype: str) -> PasswordCredentials:
 def _load_json(body: bytes) -> object:
     # Not an exception: the parser's error has the body, and would be the context of another error.
     try:
-        return json.loads(body.decode())
+        # int() raises a ValueError for NaN and Infinity, which are no JSON (RFC 8259, 6).
+        return json.loads(body.decode(), parse_constant=int)
     except (ValueError, RecursionError):
         return ...
 

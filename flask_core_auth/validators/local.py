@@ -70,7 +70,7 @@ class LocalValidator:
         if credential is not None:
             if not isinstance(credential, str):
                 return None
-            sent = credential.encode()
+            sent = credential.encode(errors="surrogatepass")  # JSON can spell lone surrogates
             # A token that an old secret signed has that secret's digest.
             if not hmac.compare_digest(sent, current.encode()) and not any(
                 hmac.compare_digest(sent, digest.encode()) for digest in digests

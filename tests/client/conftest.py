@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import typing as t
+from contextlib import contextmanager
 from functools import partial
 from types import SimpleNamespace
 
@@ -82,20 +83,29 @@ Connect = t.Callable[..., Caller]
 
 @pytest.fixture(params=["sync", "async"])
 def connect(request: pytest.FixtureRequest) -> t.Iterator[Connect]:
-    """Make clients, and close them after the test. Each test runs with CoreClient and with AsyncCoreClient.
+    """Make clients, in each test with CoreClient and with AsyncCoreClient, and close them after it."""
+    with connecting(request.param) as connect:
+        yield connect
+
+
+@contextmanager
+def connecting(kind: str) -> t.Iterator[Connect]:
+    """Make clients, ``"sync"`` or ``"async"``, and close them at the end.
 
     The clients load no certificates: no server here speaks https, and loading would take half of the time.
     """
-    if request.param == "sync":
+    if kind == "sync":
         clients: list[CoreClient] = []
 
         def connect_sync(url: str, **options: t.Any) -> Caller:
             clients.append(CoreClient(url, verify=False, **options))
             return clients[-1]
 
-        yield connect_sync
-        for client in clients:
-            client.close()
+        try:
+            yield connect_sync
+        finally:
+            for client in clients:
+                client.close()
         return
 
     with start_blocking_portal() as portal:
@@ -107,9 +117,11 @@ def connect(request: pytest.FixtureRequest) -> t.Iterator[Connect]:
             )
             return _AsyncCaller(portal, async_clients[-1])
 
-        yield connect_async
-        for async_client in async_clients:
-            portal.call(async_client.aclose)
+        try:
+            yield connect_async
+        finally:
+            for async_client in async_clients:
+                portal.call(async_client.aclose)
 
 
 class ClientClocks:

@@ -159,7 +159,7 @@ def post_body(app: Flask, body: bytes | str, content_type: str | None = JSON, **
         ("null", "The body must be a JSON object with username and password"),
         ('"admin"', "The body must be a JSON object with username and password"),
         ("5", "The body must be a JSON object with username and password"),
-        ("NaN", "The body must be a JSON object with username and password"),
+        ("NaN", "The body is not valid JSON"),
         ("{}", "The field username is missing"),
         ('{"password":"x"}', "The field username is missing"),
         ('{"username":"admin"}', "The field password is missing"),
