@@ -1,6 +1,7 @@
-# make demo   serve the example app on this machine
-# make test   run all tests
-# make bench  run the benchmarks
+# make demo     serve the example app on this machine
+# make test     run all tests
+# make bench    run the benchmarks
+# make mutants  change the code in many places, and measure how often a test fails
 # Each makes a virtual environment in .venv first, and changes nothing outside this directory.
 
 VENV := .venv
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: demo test bench screenshots lint docs build clean
+.PHONY: demo test bench mutants screenshots lint docs build clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m example_app.demo
@@ -19,6 +20,9 @@ test: $(VENV)/test
 
 bench: $(VENV)/test
 	$(BIN)/python -m tests.benchmarks
+
+mutants: $(VENV)/mutants
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 screenshots: $(VENV)/dev
 	$(BIN)/python -m tests.example_app.screenshots
@@ -46,6 +50,10 @@ $(VENV)/demo: $(VENV)/python setup.cfg pyproject.toml example_app/requirements.t
 
 $(VENV)/test: $(VENV)/python setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/mutants: $(VENV)/test
+	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
 	touch $@
 
 $(VENV)/docs: $(VENV)/python setup.cfg pyproject.toml

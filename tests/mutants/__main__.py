@@ -45,16 +45,29 @@ TESTS = (
     "tests/routes/test_refresh.py",
     "tests/test_grants.py",
     "tests/validators",
+    # Other tests of the same modules.
+    "tests/test_callbacks.py",
+    "tests/test_concurrency.py",
+    "tests/test_jwt_extended.py",
+    "tests/test_jwt_extended_internals.py",
+    "tests/test_jwt_extended_settings.py",
+    "tests/test_localhost.py",
+    "tests/test_signals.py",
+    "tests/sessions/test_rotation.py",
+    "tests/sessions/test_session_check.py",
+    "tests/sessions/test_sessions.py",
 )
+#: Left out are tests by hypothesis, which find different things at each run, and tests of stores, with
+#: servers that the processes would share.
+CHOICE = ("-m", "not hypothesis", "-k", "not postgres and not redis and not concurrent")
+OPTIONS = (*CHOICE, "-p", "no:terminal", "-p", "no:cacheprovider")
 
 
 def main(groups: Sequence[str]) -> int:
     started = time.monotonic()
     modules = {f"flask_core_auth.{name}": group for group in groups for name in GROUPS[group]}
     runner = Runner([mutant for module in modules for mutant in make_mutants(module)], workers=WORKERS)
-    # Tests by hypothesis are slow, and find different things at each run.
-    options = ["-p", "no:terminal", "-p", "no:cacheprovider", "-m", "not hypothesis"]
-    if pytest.main([*options, *TESTS], plugins=[runner]):
+    if pytest.main([*OPTIONS, *TESTS], plugins=[runner]):
         return 1
     listed = Counter(
         entry.change

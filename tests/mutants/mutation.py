@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import typing as t
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import libcst as cst

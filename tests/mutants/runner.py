@@ -4,21 +4,22 @@ mutmut's own runner starts pytest anew for each mutant: with the names of 1,500 
 """
 
 from __future__ import annotations
-
 import __future__
 
+import functools
+import gc
 import importlib
 import os
 import signal
-import sys
-import threading
 import time
+import traceback
 import types
 import typing as t
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
+from coverage import Coverage
 
 from .mutation import Mutant
 
@@ -28,6 +29,7 @@ MIN_TIMEOUT_SECONDS = 20
 TIMEOUT_FACTOR = 5
 
 Function = tuple[str, str]
+_CACHED = type(functools.lru_cache(lambda: None))
 
 
 class Outcome(t.NamedTuple):
@@ -40,7 +42,7 @@ class Outcome(t.NamedTuple):
 class Runner:
     """A pytest plugin that replaces the loop over the tests.
 
-    First, it runs each test and records the functions that the test calls. Then it forks a process for each
+    First, it runs each test and records the functions that the test runs. Then it forks a process for each
     mutant, which runs the tests of its function until one fails.
 
     :param mutants: the mutants of one function follow each other.
@@ -51,8 +53,8 @@ class Runner:
         self.outcomes: list[Outcome] = []
         self._mutants = mutants
         self._workers = workers
-        self._files = {_module_file(module): module for module in {mutant.module for mutant in mutants}}
-        self._tests: defaultdict[Function, list[pytest.Item]] = defaultdict(list)
+        self._modules = {mutant.module for mutant in mutants}
+        self._tests: dict[Function, list[pytest.Item]] = {}
         self._seconds: dict[pytest.Item, float] = {}
         self._kills: defaultdict[Function, Counter[pytest.Item]] = defaultdict(Counter)
         self._failed = False
@@ -65,6 +67,7 @@ class Runner:
             return False
         self._items = session.items
         self._record()
+        gc.freeze()  # a collection in a process would copy all memory that it shares with this one
         for mutant in self._mutants:
             while len(self._running) >= self._workers:
                 self._reap()
@@ -78,27 +81,25 @@ class Runner:
             self._failed = True
 
     def _record(self) -> None:
-        called: set[Function] = set()
-
-        def record(frame: types.FrameType, event: str, argument: object) -> None:
-            module = self._files.get(frame.f_code.co_filename)
-            if module is not None and event == "call":
-                called.add((module, frame.f_code.co_qualname.partition(".<locals>")[0]))
-
-        threading.setprofile(record)
-        sys.setprofile(record)
+        coverage = Coverage(
+            data_file=None, config_file=False, include=[_module_file(module) for module in self._modules]
+        )
+        coverage.start()
         # The first test follows the last one, so that fixtures of the session stay for the processes.
-        for item, following in zip(self._items, (*self._items[1:], self._items[0]), strict=True):
-            called.clear()
+        for index, (item, following) in enumerate(_followed(self._items, self._items[0])):
+            coverage.switch_context(str(index))
             started = time.monotonic()
             self._run(item, following)
             if self._failed:
                 raise pytest.UsageError(f"{item.nodeid} fails without a mutant")
             self._seconds[item] = time.monotonic() - started
-            for function in called:
-                self._tests[function].append(item)
-        sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        coverage.stop()
+        for module in self._modules:
+            tests_of = coverage.get_data().contexts_by_lineno(_module_file(module))
+            for name in {mutant.qualname for mutant in self._mutants if mutant.module == module}:
+                lines = _lines(_find(vars(importlib.import_module(module)), name).__code__)
+                tests = {test for line in lines for test in tests_of.get(line, ()) if test}
+                self._tests[module, name] = [self._items[int(test)] for test in tests]
 
     def _start(self, mutant: Mutant) -> None:
         function = (mutant.module, mutant.qualname)
@@ -112,6 +113,8 @@ class Runner:
             signal.alarm(int(max(MIN_TIMEOUT_SECONDS, seconds)))  # ends the process
             try:
                 os.write(writer, str(self._first_failure(mutant, tests)).encode())
+            except BaseException:
+                os.write(writer, f"{mutant.change}: {traceback.format_exc()}".encode())
             finally:
                 os._exit(0)
         os.close(writer)
@@ -120,7 +123,7 @@ class Runner:
     def _first_failure(self, mutant: Mutant, tests: Sequence[pytest.Item]) -> int:
         """Return the index of the first test that fails, of all tests; -1 if none does."""
         install(mutant)
-        for item, following in zip(tests, (*tests[1:], self._items[0]), strict=True):
+        for item, following in _followed(tests, self._items[0]):
             self._run(item, following)
             if self._failed:
                 return self._items.index(item)
@@ -135,6 +138,8 @@ class Runner:
             self.outcomes.append(Outcome(mutant, "timeout"))
         elif index == "-1":
             self.outcomes.append(Outcome(mutant, None))
+        elif not index.isdecimal():
+            raise RuntimeError(f"The tests could not be run on {index}")
         else:
             killer = self._items[int(index)]
             self._kills[mutant.module, mutant.qualname][killer] += 1
@@ -142,6 +147,17 @@ class Runner:
 
     def _run(self, item: pytest.Item, following: pytest.Item) -> None:
         item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+
+
+def _followed(tests: Sequence[pytest.Item], last: pytest.Item) -> Iterator[tuple[pytest.Item, pytest.Item]]:
+    """Return each test with the next one, for which pytest keeps fixtures."""
+    return zip(tests, (*tests[1:], last), strict=True)
+
+
+def _lines(code: types.CodeType) -> set[int]:
+    """The lines of a function with the functions inside of it, without the line of its definition."""
+    lines = {line for _, _, line in code.co_lines() if line and line != code.co_firstlineno}
+    return lines.union(*(_lines(inner) for inner in code.co_consts if isinstance(inner, types.CodeType)))
 
 
 def install(mutant: Mutant) -> None:
@@ -153,8 +169,8 @@ def install(mutant: Mutant) -> None:
     changed, original = _find(defined, mutant.qualname), _find(vars(module), mutant.qualname)
     for part in ("__code__", "__defaults__", "__kwdefaults__"):
         setattr(original, part, getattr(changed, part))
-    for value in _values(vars(module)):
-        if hasattr(value, "cache_clear"):
+    for value in vars(module).values():
+        if isinstance(value, _CACHED):
             value.cache_clear()
 
 
@@ -167,10 +183,6 @@ def _find(namespace: t.Any, qualname: str) -> types.FunctionType:
     found = getattr(found, "__wrapped__", found)
     assert isinstance(found, types.FunctionType), qualname
     return found
-
-
-def _values(namespace: t.Any) -> Iterable[object]:
-    return list(namespace.values())
 
 
 def _module_file(module: str) -> str:
