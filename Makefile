@@ -1,9 +1,10 @@
-# make demo   serve the example app on this machine
-# make test   run all tests
-# make bench  run the benchmarks
-# make fuzz   feed parsers with invalid input, TIME=60 seconds for each (on Linux)
-# make audit  look for insecure code, and for known vulnerabilities of the requirements
-# make soak   run an app under load, with faults, for MINUTES (30)
+# make demo     serve the example app on this machine
+# make test     run all tests
+# make bench    run the benchmarks
+# make fuzz     feed parsers with invalid input, TIME=60 seconds for each (on Linux)
+# make soak     run an app under load, with faults, for MINUTES=30
+# make mutants  change the code in many places, and measure how often a test fails
+# make audit    look for insecure code, and for known vulnerabilities of the requirements
 # Each makes a virtual environment in .venv first, and changes nothing outside this directory.
 
 VENV := .venv
@@ -13,7 +14,7 @@ MINUTES ?= 30
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-.PHONY: demo test bench fuzz soak audit screenshots lint docs build clean
+.PHONY: demo test bench fuzz soak mutants audit screenshots lint docs build clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m example_app.demo
@@ -34,6 +35,9 @@ audit: $(VENV)/dev
 
 soak: $(VENV)/test
 	MINUTES=$(MINUTES) $(BIN)/python -m tests.soak
+
+mutants: $(VENV)/mutants
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 screenshots: $(VENV)/dev
 	$(BIN)/python -m tests.example_app.screenshots
@@ -65,6 +69,10 @@ $(VENV)/test: $(VENV)/python setup.cfg pyproject.toml
 
 $(VENV)/fuzz: $(VENV)/test
 	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	touch $@
+
+$(VENV)/mutants: $(VENV)/test
+	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
 	touch $@
 
 $(VENV)/docs: $(VENV)/python setup.cfg pyproject.toml

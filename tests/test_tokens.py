@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from flask_core_auth import auth_required
 from flask_core_auth.callbacks import RESERVED_CLAIMS
 from flask_core_auth.identity import ANONYMOUS, Admitted
 
-from .apps import SECRET, bearer, log_in, refresh
+from .apps import SECRET, add_manager, bearer, log_in, post_login, refresh
 from .bad_tokens import header, raw
 from .forge import CORE_REALM, CORE_SECRET, OTHER_SECRET, claims, core_claims, core_token, forge, read
 
@@ -149,6 +151,35 @@ def test_lifetimes_follow_the_config(make_app):
     assert read(tokens["refresh_token"])["exi"] == 70
 
 
+def test_token_of_8_kib_is_issued_and_a_larger_one_is_not(make_app):
+    app, size = make_app(), 0
+    manager = app.extensions["flask-jwt-extended"]
+    manager.additional_claims_loader(lambda subject: {"x": "x" * size})
+    size = 8192 - len(log_in(app)["refresh_token"])
+    # Three bytes of a claim are four letters of the token.
+    size = size // 4 * 3 - 16
+    while (response := post_login(app)).status_code == 200:
+        longest = max(len(token) for token in response.json.values())
+        size += 1
+    assert longest == 8192
+    assert int(response.headers["Retry-After"]) == 5
+
+
+def test_claims_are_encoded_by_the_json_provider_of_the_app(make_app):
+    app = make_app()
+    manager = app.extensions["flask-jwt-extended"]
+    manager.additional_claims_loader(lambda subject: {"device": uuid.UUID(int=5)})
+    for token in log_in(app).values():
+        assert read(token)["device"] == "00000000-0000-0000-0000-000000000005"
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_nbf_is_issued_if_the_manager_of_the_app_is_set_to_it(make_app, encoded):
+    app = make_app(host=add_manager, JWT_ENCODE_NBF=encoded)
+    for token in log_in(app).values():
+        assert ("nbf" in read(token)) is encoded
+
+
 def test_every_issued_claim_is_reserved(login):
     for token in login.values():
         assert set(read(token)) <= RESERVED_CLAIMS
@@ -168,11 +199,35 @@ def test_long_secret_is_not_cut(make_app):
     assert app.test_client().get("/who", headers=bearer(cut)).status_code == 401
 
 
-def test_reason_of_a_rejected_token_appears_only_in_the_log(app, caplog):
-    caplog.set_level("DEBUG", logger="flask_core_auth")
-    response = app.test_client().get("/who", headers=bearer(forge(claims(iss="elsewhere"))))
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        (lambda: "x", "it is malformed"),
+        (lambda: forge(claims(), header=header(alg="HS512")), "it is not signed with HS256"),
+        (
+            lambda: forge(claims(), secret=OTHER_SECRET),
+            "it is not signed with one of the configured secrets",
+        ),
+        (lambda: forge(claims(exp=...)), "it has no expiry (exp)"),
+        (lambda: forge(claims(iat=2**40)), "it is not valid yet (iat)"),
+        (lambda: forge(claims(nbf=2**40)), "it is not valid yet (nbf)"),
+        (lambda: forge(claims(iss="elsewhere")), "it is of another realm (iss)"),
+        (lambda: forge(claims(aud="elsewhere")), "it is for another audience (aud)"),
+        (lambda: forge(claims(aud="mine", sub="")), "it has no subject (sub)"),
+        (lambda: forge(claims("refresh", aud="mine")), "it is no access token of this app (usefor)"),
+        (lambda: forge(claims(aud="mine", scope='"')), "its scope is invalid"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_reason_of_a_rejected_token_appears_only_in_the_log(make_app, caplog, token, reason):
+    app = make_app(JWT_DECODE_AUDIENCE="mine", JWT_ENCODE_AUDIENCE="mine")
+    changed = token()
+    with caplog.at_level("DEBUG", "flask_core_auth"):
+        response = app.test_client().get("/who", headers=bearer(changed))
     assert response.json["details"] == ["Missing or invalid JWT token"]
-    assert "Token refused: it is of another realm (iss)" in caplog.text
+    assert [record.getMessage() for record in caplog.records if record.name == "flask_core_auth"] == [
+        f"Token refused: {reason}"
+    ]
 
 
 def test_tokens_carry_the_claims_that_a_core_requires(make_app):

@@ -20,15 +20,17 @@ def seen(app: Flask) -> dict:
     return app.extensions["core_auth"].tokens._remembered
 
 
-def test_token_is_verified_once_and_remembered(app, monkeypatch):
-    tokens = app.extensions["core_auth"].tokens
+@pytest.mark.parametrize("place", ["header", "query"])
+def test_token_is_verified_once_and_remembered(everywhere, monkeypatch, place):
+    tokens = everywhere.extensions["core_auth"].tokens
     verified = []
     monkeypatch.setattr(
         tokens, "_verify", lambda *args, original=tokens._verify: verified.append(args) or original(*args)
     )
     token = forge(claims())
+    request = {"header": {"headers": bearer(token)}, "query": {"query_string": {"jwt": token}}}[place]
     for _ in range(3):
-        assert app.test_client().get("/who", headers=bearer(token)).json["subject"] == "admin"
+        assert everywhere.test_client().get("/who", **request).json["subject"] == "admin"
     assert len(verified) == 1
 
 
@@ -62,12 +64,15 @@ def test_refresh_tokens_are_not_remembered(app, login):
     assert not seen(app)
 
 
-def test_long_tokens_are_not_remembered(app):
+def test_token_of_4_kib_is_remembered_and_a_larger_one_is_not(app):
     client = app.test_client()
-    long = forge(claims(x="x" * 3000))
-    assert len(long) > REMEMBERED_TOKEN_BYTES
-    assert client.get("/who", headers=bearer(long)).status_code == 200
+    padded = (forge(claims(x="x" * size)) for size in range(2700, 3000))
+    longest = next(token for token in padded if len(token) == REMEMBERED_TOKEN_BYTES)
+    larger = next(token for token in padded if len(token) > REMEMBERED_TOKEN_BYTES)
+    assert client.get("/who", headers=bearer(larger)).status_code == 200
     assert not seen(app)
+    assert client.get("/who", headers=bearer(longest)).status_code == 200
+    assert list(seen(app)) == [f"Bearer {longest}"]
 
 
 def test_number_of_remembered_tokens_is_limited(app):

@@ -51,8 +51,10 @@ def test_login_works_when_authentication_is_disabled(make_app):
 def test_login_without_credentials_gets_a_400_that_says_what_to_send(client):
     response = client.post("/api/login")
     assert response.status_code == 400
-    assert "username and password" in details(response)
-    assert "Authorization: Bearer <token>" in details(response)
+    assert details(response) == (
+        "No credentials: send a JSON object with username and password, or an Auth0 access token as"
+        " Authorization: Bearer <token>"
+    )
 
 
 # Bearer tokens
@@ -84,22 +86,24 @@ def test_issued_tokens_do_not_log_in(client, login):
     for token in login.values():
         response = client.post("/api/login", headers=bearer(token))
         assert response.status_code == 403
-        assert "issuer" in details(response)
+        assert details(response) == ("The token's issuer is none of the tenants that are configured here")
+
+
+#: Users of Auth0 get opaque or encrypted tokens if they do not request the audience.
+ADVICE = ". An access token that is requested with the audience of this API is a signed JWT"
 
 
 def test_encrypted_token_gets_a_400_that_says_so(client):
     response = client.post("/api/login", headers=bearer("a.b.c.d.e"))
     assert response.status_code == 400
-    assert "encrypted" in details(response)
-    assert "requested with the audience of this API" in details(response)
+    assert details(response) == f"The token is encrypted{ADVICE}"
 
 
 @pytest.mark.parametrize("token", ["opaque", "a.b", "a.b.c.d", "...", ".", "a.b.c.d.e.f"])
 def test_opaque_token_gets_a_400_that_says_so(client, token):
     response = client.post("/api/login", headers=bearer(token))
     assert response.status_code == 400
-    assert "opaque" in details(response)
-    assert "requested with the audience of this API" in details(response)
+    assert details(response) == f"The token is opaque{ADVICE}"
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Bearer a b", "bearer  ", "Bearer ä.b.c"])

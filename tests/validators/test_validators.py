@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_core_auth import CoreAuth
+from flask_core_auth import CoreAuth, Identity
 
 from ..apps import bearer, post_login, refresh
 from ..forge import CORE_REALM, CORE_SECRET, core_token, read
@@ -25,6 +25,17 @@ def test_password_verifier_is_not_called_for_configured_users(make_app):
     assert post_login(app, "admin", "wrong").status_code == 403
     assert post_login(app, "admin", "correct horse").status_code == 200
     assert given == []
+
+
+def test_subject_is_searched_at_each_identity_provider_or_at_the_named_one(make_app):
+    app = make_app(API_AUTH_AUTH0_ENABLE=True, API_AUTH_AUTH0_TENANTS=[EXAMPLE])
+    validators = app.extensions["core_auth"].validators
+    assert validators.identities_of(ALICE) == [
+        Identity(ALICE, "local"),
+        Identity(ALICE, "host"),
+        Identity(ALICE, "tenant.example"),
+    ]
+    assert validators.identities_of(ALICE, "former.example") == [Identity(ALICE, "former.example")]
 
 
 # A datarhei Core's own tokens, which name no identity provider
