@@ -9,6 +9,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+TIME ?= 60
 MINUTES ?= 30
 # The first Python that is new enough. To choose another, set PYTHON=...
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -25,7 +26,6 @@ test: $(VENV)/test
 bench: $(VENV)/test
 	$(BIN)/python -m tests.benchmarks
 
-TIME ?= 60
 fuzz: $(VENV)/fuzz
 	$(BIN)/python -m tests.fuzz --time $(TIME) $(ARGS)
 

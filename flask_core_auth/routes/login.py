@@ -132,8 +132,8 @@ def _limited(state: State, attempt: Attempt) -> Admitted | Rejection:
         return attempt.validate()
     except ServiceUnavailableError:
         if attempt.username is None:
-            # The tenant's keys cannot be fetched. Anybody can forge tokens that need them, so the limit must
-            # hold for such logins, too. A failure of the app's password_verifier is not the client's.
+            # The tenant's keys cannot be fetched. Anybody can forge tokens that need them, so the limit
+            # must hold for such logins, too. A failure of the app's password_verifier is not the client's.
             state.throttle.count_undecided(address)
         raise
     except HTTPException as error:
