@@ -5,10 +5,11 @@ The player of tokens uses it, too: its request carries the token.
 
 from __future__ import annotations
 
+import contextlib
 import http.cookies
+import json
 import typing as t
 from collections.abc import Mapping
-from dataclasses import replace
 
 from .cases import Case, parse
 from .expectation import Expect, check, check_secrecy
@@ -52,12 +53,12 @@ def play_requests(case: Case, stage: Stage, tokens: Mapping[str, str]) -> None:
         stage.clock.move(request.wait)
         for _ in range(request.times):
             reached = len(stage.reached)
-            response = send(replace(request, wait=0), stage.port)
+            response = send(request, stage.port)
             check(response, expect, method=request.method)
-            secrets = [*SECRETS.values(), *_passwords(sent), *_passwords(case.config)]
+            secrets = [*SECRETS.values(), *_passwords(case.config), *_passwords(sent)]
             if expect.is_rejection:
                 assert len(stage.reached) == reached, "a rejected request reached the view"
-                secrets += [*tokens.values(), *values.values()]
+                secrets += [*tokens.values(), *values.values(), *_credentials(request)]
             check_secrecy(response, _hidden(secrets))
         found = _values_of(response)
         values |= found | {f"{number}.{name}": value for name, value in found.items()}
@@ -66,6 +67,15 @@ def play_requests(case: Case, stage: Stage, tokens: Mapping[str, str]) -> None:
 def _hidden(secrets: list[str]) -> set[str]:
     # The realm is in each challenge.
     return set(secrets) - {SECRETS["realm"], SECRETS["username"]}
+
+
+def _credentials(request: Request) -> list[str]:
+    """What follows the scheme in the Authorization headers of a request."""
+    return [
+        value.strip().partition(" ")[2].strip()
+        for name, value in request.headers
+        if name.lower() == "authorization"
+    ]
 
 
 def _passwords(value: t.Any) -> list[str]:
@@ -79,6 +89,9 @@ def _passwords(value: t.Any) -> list[str]:
         return found + [secret for member in value.values() for secret in _passwords(member)]
     if isinstance(value, list | tuple):
         return [secret for element in value for secret in _passwords(element)]
+    if isinstance(value, str) and value.startswith("{"):  # a body that is sent as text
+        with contextlib.suppress(ValueError, RecursionError):
+            return _passwords(json.loads(value))
     return []
 
 
