@@ -119,13 +119,18 @@ class SQLStore:
         return self._run(step)
 
     def is_live(self, session_id: str, owner: str, *, now: float, max_age: int) -> bool:
-        values = _live_session(session_id, owner, now, max_age)
-        return self._run(
-            lambda connection: connection.execute(statements.IS_LIVE, values).first() is not None
+        values = {"session": session_id, "second": int(now), "youngest": int(now) - max_age}
+        return owner == self._run(
+            lambda connection: connection.execute(statements.OWNER_OF_LIVE, values).scalar()
         )
 
     def find(self, session_id: str, owner: str, *, now: float, max_age: int) -> Session | None:
-        values = _live_session(session_id, owner, now, max_age)
+        values = {
+            "session": session_id,
+            "owned_by": owner,
+            "second": int(now),
+            "youngest": int(now) - max_age,
+        }
         row = self._run(lambda connection: connection.execute(statements.FIND, values).one_or_none())
         return None if row is None else Session(*row)
 
@@ -219,15 +224,6 @@ class Unused(t.NamedTuple):
 
 def _values(session: Session) -> dict[str, t.Any]:
     return {name: getattr(session, name) for name in Session.__slots__}
-
-
-def _live_session(session_id: str, owner: str, now: float, max_age: int) -> dict[str, t.Any]:
-    return {
-        "session": session_id,
-        "owned_by": owner,
-        "second": int(now),
-        "youngest": int(now) - max_age,
-    }
 
 
 def _count(connection: Connection, owner: dict[str, t.Any]) -> int:

@@ -29,7 +29,6 @@ from sqlalchemy import (
     event,
     func,
     insert,
-    literal,
     or_,
     select,
     update,
@@ -177,7 +176,8 @@ END_REUSED = delete(sessions).where(
 
 # At any time
 
-IS_LIVE = select(literal(1)).where(_session, _is_live, _is_young)
+#: The owner is compared in Python: a value more to bind would cost the protected request 3 %.
+OWNER_OF_LIVE = select(_columns.owner).where(_columns.id == bindparam("session"), _is_live, _is_young)
 FIND = select(*_every_column).where(_session, _is_live, _is_young)
 LIST_BY_OWNER = (
     select(*_every_column)

@@ -27,6 +27,7 @@ import trustme
 from joserfc.jwk import RSAKey
 
 from flask_core_auth.sessions import open_store
+from flask_core_auth.tokens import REMEMBERED_TOKENS
 
 from ..limits import extend_limits
 from ..model.test_model import play
@@ -43,8 +44,10 @@ WORKERS = 2
 FAULT_SECONDS = 60
 #: Duration of a hanging tenant, and of a store that is down.
 HANG_SECONDS, DOWN_SECONDS = 10, 1
-#: The remembered tokens of a process fill its memory in this time, at most.
-MEMORY_SECONDS = 120
+#: The shortest run that compares the memory. Until then, remembered tokens fill it.
+MIN_MEMORY_SECONDS = 120
+#: Protected requests after which each worker has as many remembered tokens as it can have.
+FILLED_AFTER = int(1.5 * WORKERS * REMEMBERED_TOKENS)
 #: Growth of the memory that is allowed.
 GROWTH = 1.1
 PATIENCE_SECONDS = 120
@@ -151,11 +154,17 @@ def soak(seconds: float, *, store: str = "redis") -> list[str]:
             client.start()
         began = time.monotonic()
         wait(began + seconds / 10)
+        is_memory_compared = seconds >= MIN_MEMORY_SECONDS
+        if is_memory_compared:
+            half = began + seconds / 2
+            while time.monotonic() < half and count(clients)["protected", 200] < FILLED_AFTER:
+                time.sleep(1)
         workers, threads, memory = gunicorn.workers(), gunicorn.threads(), gunicorn.memory()
         pause = min(FAULT_SECONDS, seconds / 5)
         for number in itertools.count():
-            wait(min(began + seconds / 10 + (number + 1) * pause, began + seconds))
-            if time.monotonic() >= began + seconds:
+            next_fault = time.monotonic() + pause
+            wait(min(next_fault, began + seconds))
+            if next_fault > began + seconds:
                 break
             fault(number, server, tenant)
         for client in clients:
@@ -163,7 +172,7 @@ def soak(seconds: float, *, store: str = "redis") -> list[str]:
         for client in clients:
             client.join(PATIENCE_SECONDS)
             wrong += ["a client hangs"] * client.is_alive() + client.wrong
-        counted = sum((client.statuses for client in clients), collections.Counter())
+        counted = count(clients)
         report(counted, time.monotonic() - began)
         wrong += [f"{name}: {status}" for name, status in counted if status >= 500 and status != 503]
         if gunicorn.workers() != workers:
@@ -175,14 +184,18 @@ def soak(seconds: float, *, store: str = "redis") -> list[str]:
         print(f"memory in MiB: {rounded(memory)}, at the end {rounded(later)}")
         if max(gunicorn.threads()) > max(threads):
             wrong.append("threads are left")
-        if seconds / 10 < MEMORY_SECONDS / 4:
-            print("The memory is not compared: the time is too short to fill it with tokens.")
+        if not is_memory_compared:
+            print("The memory is not compared: the time is too short.")
         elif sum(later) > GROWTH * sum(memory):
             wrong.append("the memory has grown")
         wrong += compare_with_store(url, clients)
         if "Traceback" in (log := gunicorn.log.read_text()):
             wrong.append(log[-3000:])
     return wrong
+
+
+def count(clients: list[Client]) -> collections.Counter[tuple[str, int]]:
+    return sum((client.statuses.copy() for client in clients), collections.Counter())
 
 
 def wait(moment: float) -> None:
