@@ -23,7 +23,6 @@ if t.TYPE_CHECKING:
     from flask import Response
 
     from ..identity import Admitted
-    from ..validators.auth0 import TenantToken
 
 logger = logging.getLogger("flask_core_auth")
 
@@ -60,7 +59,7 @@ def _validate(state: State) -> Admitted:
         bearer, malformed = None, str(error)
     token = None if bearer is None else state.validators.find_tenant_token(bearer)
     if bearer is not None and token is not None:
-        return _validate_token(state, bearer, token)
+        return _limited(state, bearer, token.validate)
     if body:
         sent = parse_credentials(body, request.mimetype)
         return _limited(
@@ -73,15 +72,6 @@ def _validate(state: State) -> Admitted:
         or "No credentials: send a JSON object with username and password, or an Auth0 access"
         " token as Authorization: Bearer <token>"
     )
-
-
-def _validate_token(state: State, bearer: str, token: TenantToken) -> Admitted:
-    try:
-        return _limited(state, bearer, token.validate)
-    except ServiceUnavailableError:  # the tenant's keys cannot be fetched
-        # Anybody can forge a token that needs them, so the limit must hold for such logins, too.
-        state.throttle.count_undecided(request.remote_addr)
-        raise
 
 
 def _validate_password(state: State, sent: PasswordCredentials) -> Admitted:
@@ -103,6 +93,12 @@ def _limited(
     state.throttle.check(address, name)
     try:
         return validate()
+    except ServiceUnavailableError:
+        if username is None:
+            # A tenant's keys cannot be fetched. Anybody can forge tokens that need them, so the limit must
+            # hold for such logins, too. A failure of the app's password_verifier is not the client's.
+            state.throttle.count_undecided(address)
+        raise
     except HTTPException as rejected:
         # The app's password_verifier may reject with any 4xx: abort(400), first_or_404().
         if rejected.code is None or not 400 <= rejected.code < 500:
