@@ -11,7 +11,11 @@ from .load import GRACE_SECONDS
 extend_limits()
 
 app = make_session_app(
-    os.environ["SESSIONS"], SESSION_CHECK="always", REFRESH_ROTATION=True, REFRESH_GRACE=GRACE_SECONDS
+    os.environ["SESSIONS"],
+    SESSION_CHECK="always",
+    SESSION_LIMIT="none",  # clients of one user open sessions without end
+    REFRESH_ROTATION=True,
+    REFRESH_GRACE=GRACE_SECONDS,
 )
 
 # With --preload this runs in the master process. The workers are forked from it, and must not use its
