@@ -40,7 +40,7 @@ class CoreTokenAuth(httpx2.Auth):
     credentials, the first 401 is returned to the caller.
 
     Only requests to the origin of ``base_url`` are authenticated (scheme, host and port; RFC 9110, 4.3.1).
-    Requests to other origins are sent unchanged.
+    Requests to other origins are sent unchanged. Cookies and redirects are up to the httpx2 client.
 
     Threads, or tasks of an event loop, can share one object. One refresh or login runs at a time, and all
     requests that wait for it share its result or its error. Sync and async clients, or several event
@@ -53,8 +53,9 @@ class CoreTokenAuth(httpx2.Auth):
     :param access_token: an access token of an earlier run, see :meth:`tokens`.
     :param refresh_token: a refresh token of an earlier run.
     :param prefix: the path of the server's login API.
-    :param timeout: of logins and refreshes, in seconds, or an :class:`httpx2.Timeout`. It should be longer
-        than the 5 seconds after which a Core rejects a wrong password.
+    :param timeout: limits each login and each refresh as a whole, in seconds. The parts of an
+        :class:`httpx2.Timeout` each limit a whole phase, such as reading the response. The limit should be
+        longer than the 5 seconds after which a Core rejects a wrong password.
     :param headers: sent with logins and refreshes. The client sets the headers of other requests.
     :param on_tokens: called with each new pair, in order. An error in the function is raised by the request
         that got the pair; the new tokens are used all the same.

@@ -26,11 +26,12 @@ class CoreClient(SingleOriginClient, httpx2.Client):
 
     The constructor logs in. With tokens of an earlier run, it sends nothing unless they have expired.
     Later, the client gets new tokens by itself. :class:`CoreTokenAuth` describes when it does so, and the
-    parameters that are not explained here.
+    parameters that are not explained here. The client sends ``cookies``, but keeps no cookies of responses.
 
     :param base_url: the address of the server. Relative URLs are resolved against it, and only its origin
         gets credentials.
-    :param timeout: of every request, in seconds, or an :class:`httpx2.Timeout`.
+    :param timeout: of every request, in seconds, or an :class:`httpx2.Timeout`. It limits a login or a
+        refresh as a whole.
     :param options: other parameters of :class:`httpx2.Client`, except ``auth``.
     :raises LoginError: if the server rejects the login.
     :raises RefreshError: if the tokens of an earlier run have expired, and the refresh fails.
