@@ -93,6 +93,7 @@ class Stage:
             if name not in self._apps:
                 self._apps[name] = self._make_app(config)
             app = self._apps[name]
+        self._peer = config.get("peer")
         proxies = config.get("proxies", 0)
         self._app = ProxyFix(app, x_for=proxies, x_proto=proxies) if proxies else app
         return app
