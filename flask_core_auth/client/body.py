@@ -1,4 +1,4 @@
-"""Reading a response of which no size is known: a hostile server may send any."""
+"""Responses that are read up to a limit: a hostile server may send a body of any size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keeps a client's tokens at the origin of its server."""
+"""Cookies and redirects of the clients, whose tokens stay at the origin of their server."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ CookieValues = httpx2.Cookies | CookieJar | dict[str, str] | list[tuple[str, str
 class SentCookies(httpx2.Cookies):
     """The cookies that a client sends. Cookies of responses are not kept.
 
-    A server that sets its tokens as cookies would else hand them to other ports of its host, and to the
-    hosts beside it (RFC 6265, 8.5 and 8.6).
+    A server that sets its tokens as cookies would otherwise hand them to other ports of its host, and
+    to its sibling hosts (RFC 6265, 8.5 and 8.6).
     """
 
     def extract_cookies(self, response: httpx2.Response) -> None:
