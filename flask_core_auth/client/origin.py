@@ -18,8 +18,8 @@ CookieValues = httpx2.Cookies | CookieJar | dict[str, str] | list[tuple[str, str
 class SentCookies(httpx2.Cookies):
     """The cookies that a client sends. Cookies of responses are not kept.
 
-    A server that sets its tokens as cookies would otherwise hand them to other ports of its host, and
-    to its sibling hosts (RFC 6265, 8.5 and 8.6).
+    If the server set a token as a cookie, the client would send it to other ports of the host, or to other
+    hosts of the domain (RFC 6265, 8.5 and 8.6).
     """
 
     def extract_cookies(self, response: httpx2.Response) -> None:

@@ -17,7 +17,7 @@ from flask_core_auth.client import CoreClient, LoginError, RefreshError
 from flask_core_auth.client.body import MAX_BODY, bounded
 
 from .conftest import Connect
-from .server import LOGIN, PROCESS, REFRESH, CoreServer, Fault, responds
+from .server import LOGIN, PROCESS, REFRESH, CoreServer, Fault, Handler, responds
 
 MEBIBYTE = 1024 * 1024
 
@@ -159,6 +159,26 @@ def test_rejected_request_is_repeated_whatever_its_response_contains(
     assert response.status_code == 200
     assert len(response.history[0].content) <= MAX_BODY + 1
     assert response.history[0].elapsed
+
+
+def test_401_that_unpacks_to_nothing_is_not_read_for_good(
+    server: CoreServer, connect: Connect, credentials: dict[str, str]
+) -> None:
+    client = connect(server.url, **credentials)
+    first = client.tokens().access_token
+
+    def reject(handler: Handler) -> None:
+        handler.send_response(401)
+        handler.send_header("Content-Encoding", "deflate")
+        handler.send_header("Content-Length", str(64 * MEBIBYTE))
+        handler.end_headers()
+        for _ in range(64):
+            handler.wfile.write(b"\x00\x00\x00\xff\xff" * 10_000)  # empty blocks (RFC 1951, 3.2.4)
+        handler.close_connection = True
+
+    server.faults[PROCESS] = lambda handler: reject(handler) if handler.bearer == first else handler.route()
+
+    assert client.get(PROCESS).status_code == 200
 
 
 def test_long_401_that_the_caller_gets_is_complete(
