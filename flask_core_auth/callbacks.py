@@ -80,6 +80,10 @@ RESERVED_CLAIMS = frozenset(
 RESERVED_HEADERS = frozenset(("alg", "b64", "crit"))
 
 
+#: The attribute of the built-in manager's token verification that holds the app's own.
+APP_VERIFICATION = "_core_auth_app_verification"
+
+
 class Additions(t.NamedTuple):
     """The claims and headers that the app adds to a subject's tokens.
 
@@ -145,6 +149,9 @@ class HostCallbacks:
                     raise UnauthorizedError.invalid(self._realm)
         is_verified = manager._token_verification_callback
         if is_verified is not self._own_verification:
+            # Without the checks of flask-core-auth around it, which would reject a spent refresh token
+            # before the store ends its session, and would look up each session twice.
+            is_verified = getattr(is_verified, APP_VERIFICATION, is_verified)
             with calling_host("token_verification_loader"):
                 if not _call(is_verified, header(), claims):
                     raise UnauthorizedError.invalid(self._realm)

@@ -15,6 +15,7 @@ from flask_jwt_extended.exceptions import CSRFError
 from jwt import InvalidSignatureError
 
 from . import jws
+from .callbacks import APP_VERIFICATION
 from .errors import UnauthorizedError
 from .identity import is_subject
 from .state import State
@@ -84,6 +85,7 @@ class CoreJWTManager(JWTManager):
         def verify(header: Mapping[str, t.Any], claims: Mapping[str, t.Any]) -> bool:
             return self.verify_claims(header, claims) and bool(call(header, claims))
 
+        setattr(verify, APP_VERIFICATION, callback)
         super().token_verification_loader(verify)
         return callback
 

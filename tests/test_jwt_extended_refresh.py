@@ -132,3 +132,22 @@ def test_token_that_the_app_issued_is_accepted(make_app: MakeApp) -> None:
     app = make_app()
     add_jwt_required_routes(app)
     assert status(app, forge(claims("refresh"))) == 200
+
+
+def test_token_verification_of_the_app_does_not_hide_a_spent_token_from_the_refresh(
+    rotating: Flask, clock: Clock
+) -> None:
+    verified = []
+
+    @rotating.extensions["flask-jwt-extended"].token_verification_loader
+    def verify(header: dict[str, object], claims: dict[str, object]) -> bool:
+        verified.append(claims["jti"])
+        return True
+
+    first = log_in(rotating)["refresh_token"]
+    second = refresh(rotating, first).json["refresh_token"]
+    clock.move(60)
+    assert refresh(rotating, first).status_code == 401
+    assert refresh(rotating, second).status_code == 401
+    assert verified == [read(token)["jti"] for token in (first, first, second)]
+    assert status(rotating, second) == 401
