@@ -52,6 +52,7 @@ GROUPS = {
         (
             "test_protection.py",
             "test_protect.py",
+            "test_check.py",
             "test_transport.py",
             "test_transport_cookies.py",
             "test_identity.py",
@@ -68,8 +69,10 @@ GROUPS = {
             "routes/test_login.py",
             "routes/test_refresh.py",
             "test_grants.py",
+            "test_callbacks.py",
             "test_concurrency.py",
             "test_signals.py",
+            "test_transport_cookies.py",
             "sessions/test_rotation.py",
             "sessions/test_sessions.py",
             "validators/test_host_rejections.py",

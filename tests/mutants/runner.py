@@ -151,7 +151,7 @@ class Runner:
 
 def _followed(tests: Sequence[pytest.Item], last: pytest.Item) -> Iterator[tuple[pytest.Item, pytest.Item]]:
     """Return each test with the next one, for which pytest keeps fixtures."""
-    return zip(tests, (*tests[1:], last), strict=True)
+    return zip(tests, (*tests[1:], last), strict=False)
 
 
 def _lines(code: types.CodeType) -> set[int]:
