@@ -60,6 +60,7 @@ GROUPS = {
             "test_localhost.py",
             "routes/test_login.py",
             "routes/test_refresh.py",
+            "routes/test_sessions.py",
             "sessions/test_session_check.py",
         ),
     ),
