@@ -9,12 +9,24 @@ from .conftest import MakeApp
 from .forge import CORE_REALM, CORE_SECRET, OTHER_SECRET, SECRET, claims, core_token, forge, read
 from .tenant import ALICE, EXAMPLE
 
+INVALID = 'Bearer realm="flask-core-auth", error="invalid_token"'
+
 
 def test_refresh_is_rejected_after_the_user_was_removed(make_app, app, login):
     other = make_app(API_AUTH_USERNAME="root")
     response = refresh(other, login["refresh_token"])
     assert response.status_code == 401
-    assert "invalid_token" in response.headers["WWW-Authenticate"]
+    assert response.headers["WWW-Authenticate"] == INVALID
+
+
+@pytest.mark.parametrize("sessions", [True, False])
+def test_access_token_is_fresh_after_a_login_and_not_after_a_refresh(make_app, sqlite_url, sessions):
+    app = make_app(API_AUTH_SESSIONS=sqlite_url if sessions else None)
+    tokens = log_in(app)
+    assert read(tokens["access_token"])["fresh"] is True
+    assert read(tokens["refresh_token"])["fresh"] is False
+    refreshed = refresh(app, tokens["refresh_token"]).json["access_token"]
+    assert read(refreshed)["fresh"] is False
 
 
 @pytest.mark.parametrize(
@@ -182,5 +194,22 @@ def test_refresh_token_from_before_sessions_is_rejected_before_the_app_is_asked_
     app.extensions["flask-jwt-extended"].additional_claims_loader(
         lambda subject: called.append(subject) or 1 / 0
     )
-    assert refresh(app, forge(claims("refresh"))).status_code == 401
+    response = refresh(app, forge(claims("refresh")))
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == INVALID
     assert called == []
+
+
+def test_reused_refresh_token_gets_the_challenge_of_an_invalid_token_and_its_sender_is_logged(
+    make_app, sqlite_url, clock, caplog
+):
+    app = make_app(API_AUTH_SESSIONS=sqlite_url, API_AUTH_REFRESH_ROTATION=True)
+    token = log_in(app)["refresh_token"]
+    assert refresh(app, token).status_code == 200
+    clock.move(60)  # past the grace
+    caplog.clear()
+    response = refresh(app, token, environ_overrides={"REMOTE_ADDR": "192.0.2.2"})
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == INVALID
+    [message] = [record.getMessage() for record in caplog.records if record.name == "flask_core_auth"]
+    assert "192.0.2.2" in message

@@ -6,6 +6,7 @@ from flask import Blueprint, Flask, current_app
 from flask.views import MethodView
 
 from flask_core_auth import CoreAuth, auth_exempt, auth_required, current_identity
+from flask_core_auth.protection import mark_exempt
 
 from .apps import CREDENTIALS, PASSWORD, SECRET, USERNAME, bearer, log_in, refresh
 from .forge import claims, forge, statuses
@@ -148,6 +149,32 @@ def test_auth_exempt_opens_class_based_and_async_views():
     assert statuses(app, "/class") == OPEN
     assert statuses(app, "/other") == PROTECTED
     assert statuses(app, "/exempt-async") == OPEN
+
+
+def test_auth_exempt_passes_arguments_on():
+    app = protected(lambda app, outer, inner: app)
+
+    class Open(MethodView):
+        decorators = [auth_exempt]
+
+        @auth_exempt
+        def get(self, number):
+            return f"open {number}"
+
+    app.add_url_rule("/number/<int:number>", view_func=Open.as_view("number"))
+    assert app.test_client().get("/number/5").text == "open 5"
+
+
+def test_only_a_marked_view_of_flask_core_auth_is_exempt():
+    app = protected(lambda app, outer, inner: app)
+
+    def own():
+        return "own"
+
+    app.add_url_rule("/own", "own", own)
+    assert statuses(app, "/own") == PROTECTED
+    assert mark_exempt(own) is own
+    assert statuses(app, "/own") == OPEN
 
 
 def test_exempt_view_may_use_auth_required_itself():

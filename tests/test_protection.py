@@ -219,6 +219,32 @@ def test_auth_required_protects_an_async_view(app, decorator):
     assert app.test_client().get("/async/x", headers=bearer(forge(claims()))).text == "x admin"
 
 
+def test_options_of_auth_required_hold_for_an_async_view(app):
+    async def who():
+        return {"subject": current_identity.subject}
+
+    app.add_url_rule("/async/fresh", "async_fresh", auth_required(fresh=True)(who))
+    app.add_url_rule("/async/optional", "async_optional", auth_required(optional=True)(who))
+    app.add_url_rule("/async/scoped", "async_scoped", auth_required(scopes="edit")(who))
+    client = app.test_client()
+    full, poor = bearer(forge(claims(fresh=True, scope="edit"))), bearer(forge(claims(scope="view")))
+    assert client.get("/async/fresh", headers=full).json == {"subject": "admin"}
+    assert client.get("/async/fresh", headers=poor).status_code == 401
+    assert client.get("/async/scoped", headers=full).json == {"subject": "admin"}
+    assert client.get("/async/scoped", headers=poor).status_code == 403
+    assert client.get("/async/optional").json == {"subject": None}
+
+
+def test_auth_required_protects_a_bound_method(app):
+    class Page:
+        def show(self, number):
+            return f"{number} {current_identity.subject}"
+
+    app.add_url_rule("/bound/<int:number>", "bound", auth_required(Page().show))
+    assert statuses(app, "/bound/5") == (401, 200)
+    assert app.test_client().get("/bound/5", headers=bearer(forge(claims()))).text == "5 admin"
+
+
 def test_auth_required_protects_a_class_based_view(app):
     class Shown(View):
         decorators = [auth_required]
@@ -254,9 +280,14 @@ def test_auth_required_protects_one_method_of_a_class(app):
         def post(self):
             return "posted"
 
+        @auth_required
+        async def put(self):
+            return "put"
+
     app.add_url_rule("/methods", view_func=Methods.as_view("methods"))
     assert statuses(app, "/methods") == (200, 200)
     assert statuses(app, "/methods", "POST") == (401, 200)
+    assert statuses(app, "/methods", "PUT") == (401, 200)
 
 
 # Options of auth_required

@@ -6,9 +6,12 @@ import pytest
 from flask_jwt_extended.utils import get_jwt_request_location
 
 from flask_core_auth import auth_required
+from flask_core_auth.transport import SentToken
 
 from .apps import bearer, client_with_cookie
 from .forge import claims, forge
+
+INVALID = 'Bearer realm="flask-core-auth", error="invalid_token"'
 
 # The Authorization header
 
@@ -28,6 +31,14 @@ def test_scheme_bearer_is_case_insensitive(client, scheme):
 def test_header_without_a_bearer_token_gets_a_challenge_without_an_error(client, path, header):
     headers = {} if header is None else {"Authorization": header}
     response = client.get(path, headers=headers)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == 'Bearer realm="flask-core-auth"'
+
+
+@pytest.mark.parametrize("separator", ["\t", "\x0b", "\x1f", "\xa0"])
+def test_only_spaces_separate_the_scheme_from_the_token(client, separator):
+    # A proxy that splits at spaces sees no bearer token there.
+    response = client.get("/who", headers={"Authorization": f"Bearer{separator}{forge(claims())}"})
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == 'Bearer realm="flask-core-auth"'
 
@@ -57,7 +68,7 @@ def test_malformed_bearer_header_is_an_invalid_token(client, path, header):
     good = forge(claims("refresh" if "refresh" in path else "access"))
     response = client.get(path, headers={"Authorization": header.replace("{good}", good)})
     assert response.status_code == 401
-    assert response.headers["WWW-Authenticate"].endswith('error="invalid_token"')
+    assert response.headers["WWW-Authenticate"] == INVALID
 
 
 # The query string and JSON
@@ -111,9 +122,14 @@ def test_json_body_without_a_valid_token_is_rejected(everywhere, body):
     response = everywhere.test_client().post("/who", data=body, content_type="application/json")
     assert response.status_code == 401
     assert response.json["code"] == 401
+    assert response.headers["WWW-Authenticate"].startswith('Bearer realm="flask-core-auth"')
 
 
 # Several places
+
+
+def test_representation_of_a_sent_token_shows_only_its_place():
+    assert repr(SentToken("secret", "csrf", "cookies")) == "SentToken(location='cookies')"
 
 
 def test_tokens_are_read_only_from_configured_places(client):

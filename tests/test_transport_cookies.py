@@ -173,7 +173,8 @@ def test_cookie_set_by_the_app_needs_its_csrf_value_to_post(everywhere):
     for wrong in ("x", "", "ä", csrf_of(token) + "x"):
         response = client.post("/who", headers={"X-CSRF-TOKEN": wrong})
         assert response.status_code == 401
-        assert "invalid_token" in response.headers["WWW-Authenticate"]
+        challenge = response.headers["WWW-Authenticate"]
+        assert challenge == 'Bearer realm="flask-core-auth", error="invalid_token"'
     # A remembered token needs the value, too.
     everywhere.test_client().get("/who", headers=bearer(token))
     assert client.post("/who").status_code == 401

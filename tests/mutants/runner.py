@@ -56,7 +56,8 @@ class Runner:
         self._modules = {mutant.module for mutant in mutants}
         self._tests: dict[Function, list[pytest.Item]] = {}
         self._seconds: dict[pytest.Item, float] = {}
-        self._kills: defaultdict[Function, Counter[pytest.Item]] = defaultdict(Counter)
+        #: By function; None: of all functions.
+        self._kills: defaultdict[Function | None, Counter[pytest.Item]] = defaultdict(Counter)
         self._failed = False
         self._running: dict[int, tuple[Mutant, int]] = {}
         self._items: Sequence[pytest.Item] = ()
@@ -103,9 +104,13 @@ class Runner:
 
     def _start(self, mutant: Mutant) -> None:
         function = (mutant.module, mutant.qualname)
-        kills = self._kills[function]
-        # Tests that killed the most mutants of the function go first, then the fastest.
-        tests = sorted(self._tests[function], key=lambda item: (-kills[item], self._seconds[item]))
+        of_function, of_all = self._kills[function], self._kills[None]
+        # The most likely killers go first: those of the most mutants of the function, then of all, then the
+        # fastest.
+        tests = sorted(
+            self._tests[function],
+            key=lambda item: (-of_function[item], -of_all[item], self._seconds[item]),
+        )
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
@@ -142,7 +147,8 @@ class Runner:
             raise RuntimeError(f"The tests could not be run on {index}")
         else:
             killer = self._items[int(index)]
-            self._kills[mutant.module, mutant.qualname][killer] += 1
+            for function in ((mutant.module, mutant.qualname), None):
+                self._kills[function][killer] += 1
             self.outcomes.append(Outcome(mutant, killer.nodeid))
 
     def _run(self, item: pytest.Item, following: pytest.Item) -> None:
@@ -151,7 +157,7 @@ class Runner:
 
 def _followed(tests: Sequence[pytest.Item], last: pytest.Item) -> Iterator[tuple[pytest.Item, pytest.Item]]:
     """Return each test with the next one, for which pytest keeps fixtures."""
-    return zip(tests, (*tests[1:], last), strict=True)
+    return zip(tests, (*tests[1:], last), strict=False)
 
 
 def _lines(code: types.CodeType) -> set[int]:

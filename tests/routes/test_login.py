@@ -74,6 +74,11 @@ def test_body_decides_when_the_bearer_token_is_of_no_tenant(client, token):
     assert post_login(client, password="wrong", headers=bearer(token)).status_code == 403
 
 
+def test_password_logs_in_without_a_bearer_token_beside_tenants(make_app):
+    app = make_app(API_AUTH_AUTH0_ENABLE=True, API_AUTH_AUTH0_TENANTS=[EXAMPLE])
+    assert post_login(app).status_code == 200
+
+
 def test_tenant_token_decides_even_beside_the_right_password(make_app):
     # The token is rejected for its algorithm, so that no key has to be fetched.
     app = make_app(API_AUTH_AUTH0_ENABLE=True, API_AUTH_AUTH0_TENANTS=[EXAMPLE])

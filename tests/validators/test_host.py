@@ -206,8 +206,9 @@ def test_each_rejection_by_the_verifier_counts_as_a_failed_login(make_app, statu
     assert statuses == [status, status, status, 429, 429]
 
 
-def test_failure_of_the_verifier_does_not_count_as_a_failed_login(make_app):
+@pytest.mark.parametrize("status", [500, 503])
+def test_failure_of_the_verifier_does_not_count_as_a_failed_login(make_app, status):
     core_auth = CoreAuth()
-    core_auth.password_verifier(lambda username, password: abort(503))
+    core_auth.password_verifier(lambda username, password: abort(status))
     app = make_app(core_auth, API_AUTH_LOGIN_LIMIT="3/minute")
-    assert [post_login(app, "somebody", "guess").status_code for _ in range(5)] == [503] * 5
+    assert [post_login(app, "somebody", "guess").status_code for _ in range(5)] == [status] * 5
