@@ -42,7 +42,7 @@ def is_local(environ: WSGIEnvironment) -> bool:
     or, in current browsers, in ``Sec-Fetch-Site``; after DNS rebinding, it shows in ``Host``. ``Host`` also
     reveals a proxy that passes the name on and adds no header of its own.
     """
-    if any(name in _FORWARDED or name.startswith("HTTP_X_FORWARDED_") for name in environ):
+    if any(name in _FORWARDED or name.startswith("HTTP_X_FORWARDED") for name in environ):
         return False
     if environ.get("HTTP_SEC_FETCH_SITE", "none") not in ("none", "same-origin"):
         return False

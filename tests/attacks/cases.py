@@ -33,7 +33,7 @@ class Case:
     :param request: the requests in their order; their form depends on the surface.
     :param tokens: recipes of tokens that the requests name in braces.
     :param config: changes of the app's config.
-    :param note: why it is expected, if the source does not say so.
+    :param note: why it is expected, or the CWE of the weakness, if the source does not say so.
     """
 
     id: str

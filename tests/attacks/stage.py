@@ -163,13 +163,17 @@ class Stage:
             (app, "/fresh", auth_required(fresh=True)(who)),
             (app, "/optional", auth_required(optional=True)(who)),
             (app, "/scoped", auth_required(scopes=["edit"])(who)),
+            (app, "/options", auth_required(scopes=["edit"])(who)),
+            (guarded, "/options", who),
             (guarded, "/who", who),
             (guarded, "/slash/", who),
             (guarded, "/files/<path:rest>", who),
             (guarded, "/exempt", auth_exempt(lambda: "exempt")),
         )
         for scaffold, rule, view in routes:
-            scaffold.add_url_rule(rule, rule.replace("/", "_"), view, methods=METHODS)
+            # Flask answers OPTIONS by itself, unless a view lists the method.
+            methods = (*METHODS, "OPTIONS") if rule == "/options" else METHODS
+            scaffold.add_url_rule(rule, rule.replace("/", "_"), view, methods=methods)
         app.register_blueprint(guarded)
 
     def _serve(self, environ: t.Any, start_response: t.Any) -> t.Any:
