@@ -338,13 +338,29 @@ def _load(jwk: Mapping[str, t.Any]) -> Key:
     :raises JoseError, UnsupportedAlgorithm, ValueError: if the key is malformed, or too weak.
     """
     members = {name: jwk[name] for name in ("kty", "crv", "n", "e", "x", "y") if name in jwk}
-    # Before joserfc, which accepts a weak key with a warning.
-    if jwk["kty"] == "RSA" and _bits(jwk.get("n")) < MIN_RSA_BITS:
+    # Before joserfc, which accepts weak keys, some of them with a warning.
+    if jwk["kty"] == "RSA" and int.from_bytes(_decode(jwk.get("n"))).bit_length() < MIN_RSA_BITS:
+        raise ValueError("weak")
+    if jwk["kty"] == "OKP" and _has_small_order(jwk["crv"], _decode(jwk.get("x"))):
         raise ValueError("weak")
     return import_key(members)
 
 
-def _bits(number: object) -> int:
-    if not isinstance(number, str):
+_PRIMES = {"Ed25519": 2**255 - 19, "Ed448": 2**448 - 2**224 - 1}
+#: The y coordinate of half of Ed25519's points of order 8. The other half has its negative.
+_ORDER_8_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+
+
+def _has_small_order(curve: str, point: bytes) -> bool:
+    """Tell whether a public key is one of the few points for which anybody can sign (Chalkias, Garillot,
+    Nikolaenko: Taming the many EdDSAs, 2020, table 2)."""
+    prime = _PRIMES[curve]
+    sign = 1 << (8 * len(point) - 1)  # RFC 8032, 5.1.2 and 5.2.2
+    y = (int.from_bytes(point, "little") & ~sign) % prime
+    return y in (0, 1, prime - 1) or (curve == "Ed25519" and y in (_ORDER_8_Y, prime - _ORDER_8_Y))
+
+
+def _decode(member: object) -> bytes:
+    if not isinstance(member, str) or not member:
         raise ValueError("not a number")
-    return int.from_bytes(urlsafe_b64decode(number.encode())).bit_length()
+    return urlsafe_b64decode(member.encode())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import typing as t
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OctKey, OKPKey
@@ -113,6 +115,47 @@ def test_malformed_curve_key_is_ignored(
     assert keys.find("good", "RS256")
     with pytest.raises(UnknownKeyError):
         keys.find("odd", algorithm)
+
+
+PRIME = 2**255 - 19
+ORDER_8 = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"
+SMALL_ORDER = {
+    "order 1": (1).to_bytes(32, "little"),
+    "order 2": (PRIME - 1).to_bytes(32, "little"),
+    "order 4": bytes(32),
+    "order 4, other sign": bytes(31) + b"\x80",
+    "order 8": bytes.fromhex(ORDER_8),
+    "order 8, other sign": bytes.fromhex(ORDER_8[:-2] + "fa"),
+    "order 8, negative": (PRIME - int.from_bytes(bytes.fromhex(ORDER_8), "little")).to_bytes(32, "little"),
+    "order 1, not canonical": (PRIME + 1).to_bytes(32, "little"),
+    "order 4, not canonical": PRIME.to_bytes(32, "little"),
+}
+
+
+@pytest.mark.parametrize("point", SMALL_ORDER.values(), ids=SMALL_ORDER)
+def test_ed25519_key_for_which_anybody_can_sign_is_ignored(
+    keys: TenantKeys, tenant: Tenant, point: bytes
+) -> None:
+    jwk = public(ED, x=base64.urlsafe_b64encode(point).rstrip(b"=").decode())
+    tenant.body = json.dumps({"keys": [jwk, public(GOOD)]}).encode()
+    assert keys.find("good", "RS256")
+    with pytest.raises(UnknownKeyError):
+        keys.find("odd", "EdDSA")
+
+
+def test_ed25519_key_of_small_order_verifies_a_signature_that_nobody_made() -> None:
+    key = Ed25519PublicKey.from_public_bytes(SMALL_ORDER["order 1"])
+    key.verify(SMALL_ORDER["order 1"] + bytes(32), b"any message")
+
+
+@pytest.mark.parametrize("y", [0, 1, 2**448 - 2**224 - 2])
+def test_ed448_key_for_which_anybody_can_sign_is_ignored(keys: TenantKeys, tenant: Tenant, y: int) -> None:
+    x = base64.urlsafe_b64encode(y.to_bytes(57, "little")).rstrip(b"=").decode()
+    jwk = public(OKPKey.generate_key("Ed448", {"kid": "odd"}), x=x)
+    tenant.body = json.dumps({"keys": [jwk, public(GOOD)]}).encode()
+    assert keys.find("good", "RS256")
+    with pytest.raises(UnknownKeyError):
+        keys.find("odd", "EdDSA")
 
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
