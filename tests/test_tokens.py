@@ -215,7 +215,7 @@ def test_long_secret_is_not_cut(make_app):
         (lambda: forge(claims(aud="elsewhere")), "it is for another audience (aud)"),
         (lambda: forge(claims(aud="mine", sub="")), "it has no subject (sub)"),
         (lambda: forge(claims("refresh", aud="mine")), "it is no access token of this app (usefor)"),
-        (lambda: forge(claims(aud="mine", scope='"')), "its scope is invalid"),
+        (lambda: forge(claims(aud="mine", scope='"')), "its idp or its scope is invalid"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
