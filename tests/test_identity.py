@@ -109,3 +109,12 @@ def test_current_identity_does_not_leak_into_the_next_request_in_a_shared_contex
         assert client.get("/who", headers=bearer(forge(claims()))).status_code == 200
         with pytest.raises(RuntimeError, match="current_identity is known only"):
             client.get("/nobody")
+
+
+def test_each_request_in_a_shared_context_has_its_own_identity(app):
+    with app.app_context():  # pushed by hand: g outlives each request
+        client = app.test_client()
+        for subject in ("one", "two"):
+            headers = bearer(forge(claims(sub=subject)))
+            assert client.get("/who", headers=headers).json["subject"] == subject
+            assert client.get("/optional").json["subject"] is None
