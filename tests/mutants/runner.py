@@ -23,8 +23,8 @@ from coverage import Coverage
 
 from .mutation import Mutant
 
-#: Time limit of a test against a mutant: seconds, or a multiple of its time without one if that is longer. Some
-#: mutants wait for a minute; a slow machine must not kill one.
+#: Time limit of a test against a mutant: seconds, or a multiple of its time without one if that is longer.
+#: Some mutants wait for a minute; a slow machine must not kill one.
 MIN_TIMEOUT_SECONDS = 10
 TIMEOUT_FACTOR = 10
 

@@ -7,7 +7,6 @@ import pytest
 from ..forge import bearer
 from ..tenant import AUDIENCE
 
-
 DETAILS = {
     "cnf": "The token is bound to a key (cnf): request a bearer token without DPoP or mTLS",
     "token_use": "The token is no access token (token_use)",
