@@ -124,3 +124,12 @@ def test_claims_that_an_anonymous_view_adds_are_not_seen_by_the_next_request(app
     client = app.test_client()
     for _ in range(2):
         assert client.get("/collect").json == {"identity": {}, "jwt": {}}
+
+
+def test_each_request_in_a_shared_context_has_its_own_identity(app):
+    with app.app_context():  # pushed by hand: g outlives each request
+        client = app.test_client()
+        for subject in ("one", "two"):
+            headers = bearer(forge(claims(sub=subject)))
+            assert client.get("/who", headers=headers).json["subject"] == subject
+            assert client.get("/optional").json["subject"] is None

@@ -298,7 +298,8 @@ def test_fresh_requires_a_token_from_a_login(client):
     assert client.get("/fresh", headers=bearer(forge(claims(fresh=True)))).status_code == 200
     response = client.get("/fresh", headers=bearer(forge(claims(fresh=False))))
     assert response.status_code == 401
-    assert "insufficient_user_authentication" in response.headers["WWW-Authenticate"]
+    challenge = response.headers["WWW-Authenticate"]
+    assert challenge.startswith('Bearer realm="flask-core-auth", error="insufficient_user_authentication"')
 
 
 def test_optional_accepts_no_token_and_rejects_a_bad_one(client):
@@ -341,6 +342,13 @@ def test_every_scope_is_required(app, granted, required, status):
     token = forge(claims(scope=granted))
     for _ in range(2):
         assert app.test_client().get("/some", headers=bearer(token)).status_code == status
+
+
+def test_missing_scope_is_named_in_the_challenge(client):
+    response = client.get("/scoped", headers=bearer(forge(claims(scope="view"))))
+    assert response.status_code == 403
+    challenge = response.headers["WWW-Authenticate"]
+    assert challenge == 'Bearer realm="flask-core-auth", error="insufficient_scope", scope="edit"'
 
 
 def test_scopes_from_an_iterator_are_required_at_each_request(app):

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask_jwt_extended import get_jwt, get_jwt_header
 
-from flask_core_auth import CoreAuth, auth_required
+from flask_core_auth import CoreAuth, auth_required, transport
 from flask_core_auth.tokens import REMEMBERED_TOKEN_BYTES, REMEMBERED_TOKENS
 
 from .apps import bearer, refresh
@@ -32,6 +32,14 @@ def test_token_is_verified_once_and_remembered(everywhere, monkeypatch, place):
     for _ in range(3):
         assert everywhere.test_client().get("/who", **request).json["subject"] == "admin"
     assert len(verified) == 1
+
+
+def test_header_with_a_remembered_token_is_not_parsed_again(client, monkeypatch):
+    header = bearer(forge(claims()))
+    assert client.get("/who", headers=header).status_code == 200
+    monkeypatch.setattr(transport, "bearer_token", None)
+    assert client.get("/who", headers=header).status_code == 200
+    assert client.get("/who", headers=bearer(forge(claims()))).status_code == 500
 
 
 def test_remembered_token_expires(app, clock):

@@ -23,10 +23,10 @@ from coverage import Coverage
 
 from .mutation import Mutant
 
-#: A mutant is killed that takes longer than this, in seconds, and than a multiple of the time of its tests.
-#: A slow machine must not kill one, but some mutants wait for a minute.
-MIN_TIMEOUT_SECONDS = 20
-TIMEOUT_FACTOR = 5
+#: Time limit of a test against a mutant: seconds, or a multiple of its time without one if that is longer.
+#: Some mutants wait for a minute; a slow machine must not kill one.
+MIN_TIMEOUT_SECONDS = 10
+TIMEOUT_FACTOR = 10
 
 Function = tuple[str, str]
 _CACHED = type(functools.lru_cache(lambda: None))
@@ -114,8 +114,6 @@ class Runner:
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
-            seconds = TIMEOUT_FACTOR * sum(self._seconds[item] for item in tests)
-            signal.alarm(int(max(MIN_TIMEOUT_SECONDS, seconds)))  # ends the process
             try:
                 os.write(writer, str(self._first_failure(mutant, tests)).encode())
             except BaseException:
@@ -129,6 +127,8 @@ class Runner:
         """Return the index of the first test that fails, of all tests; -1 if none does."""
         install(mutant)
         for item, following in _followed(tests, self._items[0]):
+            # The signal ends this process.
+            signal.alarm(int(max(MIN_TIMEOUT_SECONDS, TIMEOUT_FACTOR * self._seconds[item])))
             self._run(item, following)
             if self._failed:
                 return self._items.index(item)

@@ -69,7 +69,8 @@ def test_access_token_is_rejected_after_logout_when_each_request_checks_sessions
     for path in paths:
         response = client.get(path, headers=bearer(tokens["access_token"]))
         assert response.status_code == 401
-        assert 'error="invalid_token"' in response.headers["WWW-Authenticate"]
+        challenge = response.headers["WWW-Authenticate"]
+        assert challenge == 'Bearer realm="flask-core-auth", error="invalid_token"'
     with app.app_context(), pytest.raises(UnauthorizedError):
         core_auth.verify(tokens["access_token"])  # type: ignore[attr-defined]
 

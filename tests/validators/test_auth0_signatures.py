@@ -8,10 +8,11 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
+from joserfc.errors import UnsupportedAlgorithmError
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from joserfc.util import urlsafe_b64decode
 
-from flask_core_auth.validators.auth0 import Auth0Validator
+from flask_core_auth.validators.auth0 import Auth0Validator, _Registry
 
 from ..tenant import ALICE, Tenant
 from .conftest import rejection, segment, validate
@@ -281,3 +282,14 @@ def test_keys_that_the_token_brings_along_are_not_used(validator: Auth0Validator
 def test_unknown_header_members_are_ignored(validator: Auth0Validator, tenant: Tenant) -> None:
     header = tenant.header(jku="https://evil.example/", jwk={}, nonce="n", unknown=[])
     assert validate(validator, tenant.sign(header, tenant.claims()))
+
+
+# The second check of the algorithm, should a caller forget the first one.
+
+
+@pytest.mark.parametrize("allowed", [[], ["RS256"], ["RS256", "nonsense"]], ids=str)
+@pytest.mark.parametrize("name", ["HS256", "none", "nonsense", ""])
+def test_registry_has_no_algorithm_but_known_ones_that_are_allowed(allowed: list[str], name: str) -> None:
+    registry = _Registry(algorithms=allowed)
+    with pytest.raises(UnsupportedAlgorithmError):
+        registry.get_alg(name)

@@ -8,6 +8,7 @@ from werkzeug.security import generate_password_hash
 from flask_core_auth.passwords import StoredPassword
 
 from ..apps import bearer, log_in, post_login
+from ..forge import read
 
 FAST, SLOW = "pbkdf2:sha256:10", "pbkdf2:sha512:20"
 USERS = {
@@ -61,3 +62,9 @@ def test_unknown_username_costs_as_much_as_a_wrong_password(app, monkeypatch):
         costs[username] = sorted(checked)
     # One check of each method in use, for any username.
     assert set(map(tuple, costs.values())) == {("pbkdf2:sha256:10", "pbkdf2:sha512:20", "plain")}
+
+
+def test_digest_of_a_password_is_the_same_in_each_release(make_app):
+    # Another digest would log every user out at an update. It is a keyed hash of username and password.
+    credential = read(log_in(make_app())["refresh_token"])["cred"]
+    assert credential == "e274658973ac6567e1127141"
