@@ -128,10 +128,13 @@ def test_token_with_claims_that_no_refresh_accepts_is_rejected(
     assert status(app, forge(changed)) == refresh(app, forge(changed)).status_code == 401
 
 
-def test_token_that_the_app_issued_is_accepted(make_app: MakeApp) -> None:
+def test_token_that_the_app_issued_is_accepted_unless_its_subject_is_none(make_app: MakeApp) -> None:
     app = make_app()
     add_jwt_required_routes(app)
     assert status(app, forge(claims("refresh"))) == 200
+    for subject in ("", "a\0b", "\ud800"):
+        token = forge(claims("refresh", sub=subject))
+        assert status(app, token) == refresh(app, token).status_code == 401
 
 
 def test_token_verification_of_the_app_does_not_hide_a_spent_token_from_the_refresh(

@@ -139,6 +139,7 @@ class Machine(RuleBasedStateMachine):
             SESSION_CHECK="always" if config.always else "refresh",
             REFRESH_ROTATION=config.rotation,
             SESSION_LIMIT=config.limit or "none",
+            LOGIN_LIMIT="none",
         )
         if self.store is not None:
             app.extensions["core_auth"].sessions._store = self.store

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
+import typing as t
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from flask_core_auth import ConfigError, signals
-from flask_core_auth.sessions import SessionStore, statements
+from flask_core_auth.sessions import SessionStore, sql, statements
+from flask_core_auth.sessions.statements import SWEEP_SIZE
 from flask_core_auth.sessions.store import MAX_ENDED, RefreshRequest, StoreDownError
 
 from ..apps import Clock, bearer, log_in, post_login, refresh
@@ -83,6 +85,42 @@ def test_ended_and_expired_sessions_do_not_count(store: SessionStore) -> None:
 
 def use_b_at(store: SessionStore, after: float) -> None:
     store.refresh(RefreshRequest("b" * 22, OWNER, "first", None, NOW + after, 10, 1000, 5000))
+
+
+def test_expired_session_that_no_login_has_removed_yet_goes_first(store: SessionStore) -> None:
+    for number in range(SWEEP_SIZE):
+        expired = session(owner=EVE, expires_at=int(NOW) + 50)
+        store.open(replace(expired, id=f"{number:022}"), now=NOW, limit=None)
+    store.open(session("a", expires_at=int(NOW) + 60, last_used_at=int(NOW) + 40), now=NOW, limit=None)
+    store.open(session("b"), now=NOW, limit=None)
+    assert open_one(store, "c", after=100, limit=2) == ""
+    assert live(store, after=100) == ["b", "c"]
+
+
+@pytest.mark.parametrize("concurrent", [False, True])
+def test_session_that_is_used_while_it_is_ended_stays(
+    open_sessions: Callable[..., SessionStore],
+    sqlite_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    concurrent: bool,
+) -> None:
+    store = open_sessions(sqlite_url)
+    for after, letter in enumerate("ab"):
+        open_one(store, letter, after=after)
+    longest, looks = sql._unused_longest, []
+
+    def used_in_between(connection: Connection, owner: dict[str, t.Any], *, keep: int) -> list[sql.Unused]:
+        looks.append(keep)
+        if concurrent and len(looks) == 1:
+            return []  # as if another login had not been there yet
+        found = longest(connection, owner, keep=keep)
+        if found and found[0].id == "a" * 22:
+            refresh_in(store, "first", after=10)
+        return found
+
+    monkeypatch.setattr(sql, "_unused_longest", used_in_between)
+    open_one(store, "c", after=11, limit=2)
+    assert "a" in live(store)
 
 
 def test_lower_limit_ends_the_excess_in_several_logins(store: SessionStore) -> None:
