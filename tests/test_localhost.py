@@ -227,6 +227,13 @@ def test_registration_warns_of_the_bypass(make_app, caplog):
         "X-Cluster-Client-IP",
         "Fastly-Client-IP",
         "X-Envoy-External-Address",
+        "Forwarded-For",
+        "Fly-Client-IP",
+        "X-ProxyUser-Ip",
+        "X-Azure-ClientIP",
+        "X-AppEngine-User-IP",
+        "CloudFront-Viewer-Address",
+        "CDN-Loop",
     ],
 )
 def test_request_with_a_proxy_header_needs_a_token(make_app, name):
