@@ -17,6 +17,7 @@ from .grants import Grants
 from .identity import Admitted, Identity, is_subject
 from .protection import authorize_request, check_active
 from .routes import add_routes
+from .signals import logged_out, send
 from .state import KEY, State
 from .throttle import LoginThrottle
 from .token_pair import TokenPair
@@ -144,6 +145,8 @@ class CoreAuth(Blueprint):
             raise ValueError(f"scopes must be a collection of strings, not {scopes!r}")
         identity = Identity(subject, scopes=frozenset(scopes))
         grant = State.current().grants.issue(Admitted(identity), fresh=fresh)
+        for session in grant.displaced:
+            send(logged_out, subject=subject, idp=identity.idp, session=session)
         return TokenPair(**grant.tokens)
 
     def revoke(self, subject: str, *, idp: str | None = None) -> int:

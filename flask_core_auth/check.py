@@ -222,8 +222,8 @@ def _warnings(app: Flask, state: State) -> Iterator[str]:
         return
     if not set(config.secrets).isdisjoint(PRINTED_SECRETS):
         yield (
-            "API_AUTH_JWT_SECRET or a fallback is printed in the documentation, so everybody can make"
-            " tokens: make one with flask core-auth generate-secret"
+            "API_AUTH_JWT_SECRET or a fallback is printed in the documentation, so anybody can make"
+            " tokens. Make a new secret with flask core-auth generate-secret"
         )
     plain = [name for name, user in config.users.items() if user.password.method == "plain"]
     if plain:

@@ -11,11 +11,11 @@ import time
 class CircuitBreaker:
     """Leaves a service alone after a failure. After the pause, one caller tries the service.
 
-    It is open from a failure to the next success. Without a failure, it takes no lock.
+    The breaker is open from a failure to the next success. Without a failure, it takes no lock.
 
     :param pause: the pause after a failure, in seconds.
     :param longest: each failure in a row doubles the pause, up to this number of seconds; None: all pauses
-        are equal.
+        are equal. A failure that comes later than this after a pause begins a new row.
     """
 
     def __init__(self, pause: float, *, longest: float | None = None) -> None:
@@ -37,7 +37,7 @@ class CircuitBreaker:
         with self._lock:
             if self.seconds_left():
                 return False
-            self._ends_at = time.monotonic() + self._first
+            self._ends_at = time.monotonic() + self._next
             return True
 
     def seconds_left(self) -> float:
@@ -46,9 +46,12 @@ class CircuitBreaker:
 
     def fail(self) -> None:
         """Report that a call has failed. The pause begins."""
+        now = time.monotonic()
         with self._lock:
+            if now - self._ends_at > self._longest:  # long ago, nothing to do with this failure
+                self._next = self._first
             self.is_open = True
-            self._ends_at = time.monotonic() + self._next
+            self._ends_at = now + self._next
             self._next = min(2 * self._next, self._longest)
 
     def succeed(self) -> None:

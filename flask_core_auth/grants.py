@@ -12,7 +12,7 @@ from .errors import UnauthorizedError
 from .identity import Identity, intersect_scopes
 
 if t.TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .callbacks import Additions, HostCallbacks
     from .identity import Admitted
@@ -28,11 +28,13 @@ class Grant:
     :param identity: the identity that the tokens stand for.
     :param session: the ID of their session; None without sessions.
     :param tokens: the tokens, by their names in the response.
+    :param displaced: the IDs of the sessions that ended because their owner had too many.
     """
 
     identity: Identity
     session: str | None
     tokens: Mapping[str, str] = field(repr=False)
+    displaced: Sequence[str] = ()
 
 
 class Grants:
@@ -59,6 +61,9 @@ class Grants:
     def issue(self, admitted: Admitted, *, fresh: bool) -> Grant:
         """Issue both tokens for an identity, and open their session if there are sessions.
 
+        The caller sends ``logged_out`` for each session that ends because of the new one: a receiver may
+        fail, and an error tracker would store the tokens in the frame of this method.
+
         :param admitted: the identity, and the digest of its credential.
         :param fresh: whether a login has just succeeded.
         :raises ServiceUnavailableError: if a callback of the app fails, a token would be too long, or the
@@ -76,11 +81,11 @@ class Grants:
         grant = Grant(identity, session.id, self._pair(admitted, additions, fresh=fresh, session=session))
         try:
             # Last: if a token cannot be issued, no session is left without one.
-            self._sessions.open(session)
+            displaced = self._sessions.open(session)
         except BaseException:
             del grant  # an error tracker stores the variables of each frame that an exception leaves
             raise
-        return grant
+        return replace(grant, displaced=displaced)
 
     def _pair(
         self, admitted: Admitted, additions: Additions, *, fresh: bool, session: Session | None = None

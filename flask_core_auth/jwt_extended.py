@@ -130,7 +130,7 @@ def _is_active(claims: Mapping[str, t.Any]) -> bool:
     state = State.current()
     try:
         identity = state.tokens.identity(claims)
-    except ValueError:  # its scope is invalid
+    except ValueError:  # its idp or its scope is invalid
         return False
     if claims["type"] == "refresh":
         # Otherwise a token that no refresh accepts any longer would still be accepted in a view.

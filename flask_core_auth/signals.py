@@ -29,8 +29,8 @@ logged_in = _signals.signal("logged-in")
 login_failed = _signals.signal("login-failed")
 #: A refresh token was exchanged for a new access token: ``subject``, ``idp`` and ``session``.
 token_refreshed = _signals.signal("token-refreshed")
-#: A session was ended, by its subject or by the app: ``subject``, ``idp`` and ``session``. Sent once for
-#: each session.
+#: A session was ended, by its subject, by the app, or by a login past ``API_AUTH_SESSION_LIMIT``:
+#: ``subject``, ``idp`` and ``session``. Sent once for each session.
 logged_out = _signals.signal("logged-out")
 #: A rotated refresh token was used again within the grace, and was accepted: ``subject``, ``idp`` and
 #: ``session``. A client has refreshed twice at the same time or has lost a response, or the token was

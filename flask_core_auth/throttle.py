@@ -58,8 +58,8 @@ class LoginThrottle:
     a burst can exceed the limit by the number of requests that the server handles at once.
 
     If the storage is down, this process's memory replaces it, so a limit holds even then. After each
-    failure, the storage is not asked for :data:`STORAGE_PAUSE_SECONDS`. Both counts hold for themselves.
-    Only logins that are being decided at such a change may be checked by one count and added to the other.
+    failure, the storage is not asked for :data:`STORAGE_PAUSE_SECONDS`. The storage and the memory count
+    separately. A login that is decided during a change may be checked in one and counted in the other.
 
     :param limit: the limit, in the notation of the ``limits`` package; None: no limit.
     :param storage_uri: the URI of the storage, also in the notation of ``limits``.
@@ -86,7 +86,7 @@ class LoginThrottle:
                     "Requests have no client address, so API_AUTH_LOGIN_LIMIT counts failed logins by"
                     " username only: add ProxyFix if the app is served on a Unix socket"
                 )
-            run = self._with_fallback if self._breaker.admits() else self._alone
+            run = self._with_fallback if self._breaker.admits() else self._with_own_memory
             run(self._check, _counters(parse_limit(self._limit), address, username))
 
     def count(self, address: str | None, username: str) -> None:
@@ -115,7 +115,7 @@ class LoginThrottle:
 
     def _add(self, counters: list[_Counter]) -> None:
         # Only a check tries a storage that was down: what this process's memory checked, it counts.
-        run = self._alone if self._breaker.is_open else self._with_fallback
+        run = self._with_own_memory if self._breaker.is_open else self._with_fallback
         run(self._count, counters)
 
     def _check(self, limiter: FixedWindowRateLimiter, counters: list[_Counter]) -> None:
@@ -128,7 +128,7 @@ class LoginThrottle:
         if over:
             raise _limit_error(limiter, *over[0])
 
-    def _alone(self, step: _Step, counters: list[_Counter]) -> None:
+    def _with_own_memory(self, step: _Step, counters: list[_Counter]) -> None:
         _, own = self._connect()
         step(own, counters)
 

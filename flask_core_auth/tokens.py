@@ -268,7 +268,7 @@ class Tokens:
     def identity(self, claims: Mapping[str, t.Any]) -> Identity:
         """Return the identity in the verified claims of a token.
 
-        :raises ValueError: if its scope is invalid.
+        :raises ValueError: if its ``idp`` or its scope is invalid.
         """
         subject: str = claims["sub"]
         idp, scope = claims.get("idp"), claims.get("scope")

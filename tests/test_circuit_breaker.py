@@ -81,3 +81,13 @@ def test_one_of_many_threads_is_admitted_after_the_pause(monotonic: Clock) -> No
 
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(admitted, range(8))) == 1
+
+
+def test_failure_long_after_a_pause_begins_with_the_first_pause(monotonic: Clock) -> None:
+    breaker = CircuitBreaker(1, longest=30)
+    for _ in range(7):
+        breaker.fail()
+    assert breaker.seconds_left() == 30
+    monotonic.move(61)
+    breaker.fail()
+    assert breaker.seconds_left() == 1

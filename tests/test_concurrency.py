@@ -117,7 +117,7 @@ def test_configured_plain_password_is_not_bounded_beside_a_verifier(make_app, ve
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "many", "0"])
 def test_bound_that_is_no_positive_number_is_a_config_error(make_app, value):
-    with pytest.raises(ConfigError, match="API_AUTH_LOGIN_CONCURRENCY: must be a whole number from 1 on"):
+    with pytest.raises(ConfigError, match="API_AUTH_LOGIN_CONCURRENCY: must be a whole number from 1"):
         make_app(API_AUTH_LOGIN_CONCURRENCY=value)
 
 

@@ -157,7 +157,26 @@ def test_logged_out(app: Flask, tokens: dict[str, str], route: str) -> None:
     )
 
 
+def test_logged_out_by_a_login_past_the_limit_of_sessions(make_app: MakeApp, sqlite_url: str) -> None:
+    app = make_app(
+        API_AUTH_PASSWORD=PASSWORD, API_AUTH_SESSIONS=sqlite_url, API_AUTH_SESSION_LIMIT=1, **TRAP
+    )
+    first = log_in(app, password=PASSWORD)
+    assert_no_leaks_while_sent(
+        signals.logged_out, app, lambda: post_login(app, password=PASSWORD), *first.values()
+    )
+
+
 # Failures
+
+
+@pytest.mark.parametrize(
+    "body", [f'{{"username": "", "password": "{PASSWORD}"}}', f'{{"password": "{PASSWORD}"}}', f'"{PASSWORD}']
+)
+def test_malformed_login(app: Flask, body: str) -> None:
+    assert_no_leaks(
+        lambda: app.test_client().post("/api/login", data=body, content_type="application/json")
+    )
 
 
 @pytest.mark.parametrize("subject", [None, "auth0|mallory"])

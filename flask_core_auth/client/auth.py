@@ -21,7 +21,7 @@ from .body import bounded
 from .credentials import Credentials
 from .errors import CoreClientError
 from .exchange import TokenExchange
-from .redaction import unquoted
+from .redaction import without_quotation
 from .tokens import ActiveTokens, is_bearer
 
 
@@ -174,7 +174,7 @@ class CoreTokenAuth(httpx2.Auth):
                     request = next(flow)
                     while True:
                         response = yield request
-                        with bounded(response), unquoted():
+                        with bounded(response), without_quotation():
                             response.read()
                         request = flow.send(response)
                 except StopIteration as done:
@@ -200,7 +200,7 @@ class CoreTokenAuth(httpx2.Auth):
                     request = next(flow)
                     while True:
                         response = yield request
-                        with bounded(response), unquoted():
+                        with bounded(response), without_quotation():
                             await response.aread()
                         request = flow.send(response)
                 except StopIteration as done:

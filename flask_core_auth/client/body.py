@@ -7,7 +7,7 @@ from contextlib import aclosing, contextmanager, suppress
 
 import httpx2
 
-from .deadline import Deadline
+from .deadline import ShrinkingTimeout
 
 #: Size of a body that is read, in bytes.
 MAX_BODY = 64 * 1024
@@ -51,7 +51,7 @@ class _BoundedBody(httpx2.SyncByteStream, httpx2.AsyncByteStream):
 
         :raises httpx2.ReadTimeout: if the deadline has passed.
         """
-        if isinstance(self._deadline, Deadline) and not self._deadline.remaining():
+        if isinstance(self._deadline, ShrinkingTimeout) and not self._deadline.remaining():
             raise httpx2.ReadTimeout("timed out", request=self._response.request)
         self._packed += chunk
         return len(self._packed) <= MAX_BODY

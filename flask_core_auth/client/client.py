@@ -13,7 +13,7 @@ from .auth import CoreTokenAuth
 from .exchange import is_token_request
 from .options import AsyncClientOptions, ClientOptions, ConnectOptions
 from .origin import SingleOriginClient
-from .redaction import unquoted
+from .redaction import without_quotation
 
 
 class CoreClient(SingleOriginClient, httpx2.Client):
@@ -99,7 +99,7 @@ class CoreClient(SingleOriginClient, httpx2.Client):
     ) -> httpx2.Response:
         if not is_token_request(request):
             return super()._send_handling_redirects(request, follow_redirects, history)
-        with unquoted():
+        with without_quotation():
             return super()._send_handling_redirects(request, False, history)
 
     def __enter__(self) -> t.Self:
@@ -186,7 +186,7 @@ class AsyncCoreClient(SingleOriginClient, httpx2.AsyncClient):
     ) -> httpx2.Response:
         if not is_token_request(request):
             return await super()._send_handling_redirects(request, follow_redirects, history)
-        with unquoted():
+        with without_quotation():
             return await super()._send_handling_redirects(request, False, history)
 
     async def __aenter__(self) -> t.Self:

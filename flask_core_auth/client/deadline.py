@@ -9,7 +9,7 @@ import typing as t
 import httpx2
 
 
-class Deadline:
+class ShrinkingTimeout:
     """A timeout that becomes shorter as time passes, from its first use on.
 
     httpx2 hands a timeout to each read and write, so that a response that arrives byte by byte never times
@@ -57,10 +57,10 @@ def token_timeouts(timeout: float | httpx2.Timeout | None) -> dict[str, t.Any]:
     """
     parts = httpx2.Timeout(timeout).as_dict()
     deadlines: dict[str, t.Any] = {
-        phase: None if seconds is None else Deadline(seconds) for phase, seconds in parts.items()
+        phase: None if seconds is None else ShrinkingTimeout(seconds) for phase, seconds in parts.items()
     }
     if isinstance(timeout, int | float):
-        whole = Deadline(timeout)
+        whole = ShrinkingTimeout(timeout)
         whole.remaining()
         deadlines = dict.fromkeys(parts, whole)
     # A lock takes this timeout, which waits once and needs no deadline.

@@ -12,6 +12,13 @@ if t.TYPE_CHECKING:
 else:
     BaseClient = object
 
+#: Methods that the clients override. They are not part of httpx2's public API.
+_OVERRIDDEN = ("_redirect_headers", "_send_handling_redirects")
+for _client in (httpx2.Client, httpx2.AsyncClient):
+    if not all(hasattr(_client, name) for name in _OVERRIDDEN):
+        # Otherwise tokens would follow redirects to other origins without notice.
+        raise ImportError("This version of httpx2 is too new for the client: install an older version")
+
 CookieValues = httpx2.Cookies | CookieJar | dict[str, str] | list[tuple[str, str]]
 
 

@@ -42,7 +42,7 @@ def redacted_target(url: httpx2.URL, location: str, secrets: t.Iterable[str]) ->
 
 
 @contextmanager
-def unquoted() -> t.Iterator[None]:
+def without_quotation() -> t.Iterator[None]:
     """Cut the quotation off an error that is raised in the block because the server breaks HTTP.
 
     The HTTP library quotes the line that it cannot parse, of any length, and the server may repeat the

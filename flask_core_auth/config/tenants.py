@@ -96,7 +96,7 @@ def _url_problem(url: str, *, local: bool) -> str | None:
         scheme, host, _ = parts.scheme, parts.hostname, parts.port
     except ValueError:
         return "is not a valid URL"
-    # urlsplit() drops line breaks and leading blanks, so that another URL would be checked than is fetched.
+    # urlsplit() drops line breaks and leading blanks, so the checked URL would differ from the fetched URL.
     if not host or re.search(r"[^!-~]", url):
         return "is not a valid URL"
     if parts.username is not None:  # RFC 9110, 4.2.4; and messages would show the password

@@ -21,6 +21,8 @@ from ..throttle import check_storage, parse_limit
 MIN_SECRET_BYTES = 32
 #: The longest duration that a setting accepts: 10 years.
 MAX_DURATION_SECONDS = 10 * 365 * 86400
+#: The largest maximum number of anything: as many digits as a string may have.
+MAX_MAXIMUM = 999_999
 #: How to make a secret; part of errors.
 GENERATE_ADVICE = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
@@ -58,8 +60,9 @@ def parse_seconds(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise SettingError(f"must be a number of seconds or a timedelta, not {value!r}")
     if not 0 < value <= MAX_DURATION_SECONDS:
-        # Without the value: Python does not write an integer of more than 4,300 digits.
-        raise SettingError(f"must be from 1 second to 10 years ({MAX_DURATION_SECONDS} seconds)")
+        # Python does not write an integer of more than 4,300 digits.
+        found = f", not {value}" if abs(value) < 10**12 else ""
+        raise SettingError(f"must be from 1 second to 10 years ({MAX_DURATION_SECONDS} seconds){found}")
     return value
 
 
@@ -185,8 +188,11 @@ def parse_maximum(value: object) -> int | None:
         return None
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value.strip()):
         value = int(value.strip())
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise SettingError(f"must be a whole number from 1 on, or None, not {value!r}")
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise SettingError(f"must be a whole number from 1 to {MAX_MAXIMUM}, or None, not {value!r}")
+    if not 1 <= value <= MAX_MAXIMUM:
+        # Without the value: Python does not write an integer of more than 4,300 digits.
+        raise SettingError(f"must be a whole number from 1 to {MAX_MAXIMUM}, or None")
     return value
 
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from flask import request
@@ -25,9 +25,9 @@ from ..errors import (
     ServiceUnavailableError,
     TooManyRequestsError,
 )
-from ..identity import is_subject
+from ..identity import is_unicode
 from ..protection import mark_exempt
-from ..signals import logged_in, login_failed, send
+from ..signals import logged_in, logged_out, login_failed, send
 from ..state import State
 from ..transport import MalformedBearerError, bearer_token, read_body, tokens_response
 
@@ -36,7 +36,8 @@ if t.TYPE_CHECKING:
 
     from flask import Response
 
-    from ..identity import Admitted, Identity
+    from ..grants import Grant
+    from ..identity import Admitted
 
 logger = logging.getLogger("flask_core_auth")
 
@@ -88,14 +89,26 @@ def login() -> Response:
     if isinstance(outcome, Rejection):
         send(login_failed, username=outcome.username, detail=outcome.detail)
         raise outcome.error
-    identity, session, response = _issue(state, outcome)
+    grant, response = _issue(state, outcome)
+    identity = grant.identity
     logger.info("Login of %r (%s) from %s", identity.subject, identity.idp, request.remote_addr)
-    send(logged_in, subject=identity.subject, idp=identity.idp, session=session)
+    for session in grant.displaced:
+        send(logged_out, subject=identity.subject, idp=identity.idp, session=session)
+    send(logged_in, subject=identity.subject, idp=identity.idp, session=grant.session)
     return response
 
 
 def _read_attempt(state: State) -> Attempt:
-    """Read the credentials of the current request: a bearer of a tenant first, then the body."""
+    """Read the credentials of the current request."""
+    try:
+        return _read_credentials(state)
+    except AuthError as error:
+        # Its traceback has the frames that read the credentials, and the app's error handler may fail.
+        raise error.with_traceback(None) from None
+
+
+def _read_credentials(state: State) -> Attempt:
+    """Read a bearer token of a tenant, or else the body."""
     body = read_body(request, max_bytes=MAX_BODY_BYTES)
     malformed = None
     try:
@@ -152,10 +165,10 @@ def _limited(state: State, attempt: Attempt) -> Admitted | Rejection:
     return Rejection(attempt.username, detail, rejected)
 
 
-def _issue(state: State, admitted: Admitted) -> tuple[Identity, str | None, Response]:
-    """Issue tokens. Return their identity, the ID of their session and the response with them."""
+def _issue(state: State, admitted: Admitted) -> tuple[Grant, Response]:
+    """Issue tokens. Return the grant without the tokens, and the response with the tokens."""
     grant = state.grants.issue(admitted, fresh=True)
-    return grant.identity, grant.session, tokens_response(grant.tokens, cookies=state.config.cookies)
+    return replace(grant, tokens={}), tokens_response(grant.tokens, cookies=state.config.cookies)
 
 
 def _unclaimed_error(bearer: str) -> AuthError:
@@ -177,20 +190,27 @@ def parse_credentials(body: bytes, mimetype: str) -> PasswordCredentials:
     if mimetype != "application/json":
         raise BadRequestError("The Content-Type must be application/json")
     fields = _load_json(body)
-    if fields is ...:
+    if fields is _NOT_JSON:
         raise BadRequestError("The body is not valid JSON")
     if not isinstance(fields, dict):
         raise BadRequestError("The body must be a JSON object with username and password")
     return PasswordCredentials(_text_field(fields, "username"), _text_field(fields, "password"))
 
 
+_NOT_JSON = object()
+
+
 def _load_json(body: bytes) -> object:
+    """Parse JSON (RFC 8259), or return ``_NOT_JSON``."""
     # Not an exception: the parser's error has the body, and would be the context of another error.
     try:
-        # int() raises a ValueError for NaN and Infinity, which are no JSON (RFC 8259, 6).
-        return json.loads(body.decode(), parse_constant=int)
+        return json.loads(body.decode(), parse_constant=_reject_constant)
     except (ValueError, RecursionError):
-        return ...
+        return _NOT_JSON
+
+
+def _reject_constant(name: str) -> t.NoReturn:
+    raise ValueError(f"{name} is no JSON")  # RFC 8259, 6: neither NaN nor Infinity
 
 
 def _text_field(fields: dict[str, t.Any], name: str) -> str:
@@ -203,6 +223,6 @@ def _text_field(fields: dict[str, t.Any], name: str) -> str:
         raise BadRequestError(f"The field {name} must not be empty")
     if "\0" in value:
         raise BadRequestError(f"The field {name} must not contain NUL")
-    if not is_subject(value):  # a lone surrogate, which JSON can spell
+    if not is_unicode(value):
         raise BadRequestError(f"The field {name} is not valid Unicode")
     return value

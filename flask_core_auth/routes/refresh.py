@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import typing as t
+from dataclasses import replace
 
 from flask import request
 from werkzeug.exceptions import MethodNotAllowed
@@ -17,7 +18,7 @@ from ..transport import read_token, tokens_response
 if t.TYPE_CHECKING:
     from flask import Response
 
-    from ..identity import Identity
+    from ..grants import Grant
     from ..tokens import VerifiedToken
 
 logger = logging.getLogger("flask_core_auth")
@@ -33,15 +34,15 @@ def refresh() -> Response:
     if sent is None:
         raise UnauthorizedError.missing(state.config.realm)
     token, location = sent
-    identity, session, response = _exchange(state, token, location)
+    grant, response = _exchange(state, token, location)
+    identity = grant.identity
     logger.info("Refresh of %r (%s) from %s", identity.subject, identity.idp, request.remote_addr)
-    send(token_refreshed, subject=identity.subject, idp=identity.idp, session=session)
+    send(token_refreshed, subject=identity.subject, idp=identity.idp, session=grant.session)
     return response
 
 
-def _exchange(state: State, token: VerifiedToken, location: str) -> tuple[Identity, str | None, Response]:
-    """Exchange a refresh token. Return the identity, the ID of the session and the response with the new
-    tokens.
+def _exchange(state: State, token: VerifiedToken, location: str) -> tuple[Grant, Response]:
+    """Exchange a refresh token. Return the grant without the tokens, and the response with the tokens.
 
     The frame that sends the signal has only the response: an error tracker stores the local variables of
     each frame if a receiver raises.
@@ -50,4 +51,4 @@ def _exchange(state: State, token: VerifiedToken, location: str) -> tuple[Identi
     # A script on the page (XSS) cannot read the cookies. It must not get the tokens from the body either.
     body = not (state.config.cookies and location == "cookies")
     response = tokens_response(grant.tokens, cookies=state.config.cookies, body=body)
-    return grant.identity, grant.session, response
+    return replace(grant, tokens={}), response

@@ -123,12 +123,13 @@ class Sessions:
             user_agent=_shorten(user_agent, MAX_USER_AGENT),
         )
 
-    def open(self, session: Session) -> None:
+    def open(self, session: Session) -> Sequence[str]:
         """Put a new session into the store.
 
-        If its owner has more sessions than the limit, the sessions that were unused longest are ended.
-        Each is logged and sends ``logged_out``.
+        If its owner has more sessions than the limit, the sessions that were unused longest are ended and
+        logged.
 
+        :return: the IDs of the sessions that were ended. The caller sends ``logged_out`` for them.
         :raises ServiceUnavailableError: if the store is down.
         """
         ended = self._ask(lambda: self._store.open(session, now=time.time(), limit=self._limit))
@@ -139,7 +140,7 @@ class Sessions:
                 session.subject,
                 session.idp,
             )
-            send(logged_out, subject=session.subject, idp=session.idp, session=session_id)
+        return ended
 
     def refresh(
         self, session_id: str, jti: str, identity: Identity, *, address: str | None
@@ -261,7 +262,7 @@ class Sessions:
     def _owner(self, identity: Identity) -> str:
         # Session.idp and Session.subject read this form. Realm and idp contain no separator, so no two
         # owners collide. A subject alone would not do: two tenants may have the same subject.
-        return f"{self._realm}/{identity.idp.replace(' ', '%20')} {identity.subject}"
+        return f"{self._realm}/{quote(identity.idp, safe=':')} {identity.subject}"
 
     def _ask(self, call: Callable[[], T]) -> T:
         if not self._breaker.admits():

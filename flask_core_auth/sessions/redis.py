@@ -209,12 +209,14 @@ class RedisStore:
         return sorted(live, key=lambda session: (-session.last_used_at, -session.created_at, session.id))
 
     def end(self, session_id: str, owner: str) -> bool:
-        # The index comes second: a session that it does not list cannot be revoked.
-        ended, _ = self._send(
-            lambda pipeline: pipeline.evalsha(self._end.sha, 1, _session_key(session_id), owner),
-            lambda pipeline: pipeline.zrem(_index_key(owner), *_members([session_id])),
-        )
-        return bool(ended)
+        def call() -> bool:
+            # The index comes second, and only then: a session that it does not list cannot be revoked.
+            ended = bool(self._end([_session_key(session_id)], [owner]))
+            if ended:
+                self._remove_from_index(_index_key(owner), session_id)
+            return ended
+
+        return _run(call)
 
     def end_all(self, owner: str) -> list[str]:
         index, ended = _index_key(owner), []

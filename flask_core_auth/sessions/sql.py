@@ -60,31 +60,21 @@ class SQLStore:
         self._lock = threading.Lock()
 
     def open(self, session: Session, *, now: float, limit: int | None) -> list[str]:
-        owner = {"owned_by": session.owner, "second": int(now)}
+        values = {"owned_by": session.owner, "second": int(now)}
 
-        def step(connection: Connection) -> tuple[list[str], bool]:
-            connection.execute(statements.SWEEP, owner)
-            if limit is None:
-                connection.execute(statements.OPEN, _values(session))
-                return [], False
-            replaced = _replace(connection, owner, session, limit)
+        def step(connection: Connection) -> list[str]:
+            connection.execute(statements.SWEEP, values)
+            replaced = None if limit is None else _replace(connection, values, session, limit)
             if replaced is None:
                 connection.execute(statements.OPEN, _values(session))
-            # Concurrent logins may all find room for one more session.
-            return _live(replaced, owner), _count(connection, owner) > limit
+            return _live(replaced, values)
 
-        ended, is_past_limit = self._run(step)
-
-        def end_excess(connection: Connection) -> None:
-            longest = _unused_longest(connection, owner, keep=t.cast(int, limit))
-            for unused in longest[: MAX_ENDED - len(ended)]:
-                if connection.execute(statements.END_UNUSED, _if_unused(unused, owner)).rowcount:
-                    ended.extend(_live(unused, owner))
-
-        if is_past_limit:
-            # If this fails, the next login of the owner ends them: this login has succeeded.
+        ended = self._run(step)
+        if limit is not None:
+            # Concurrent logins may all have found room for one more session. If this fails, the next login
+            # of the owner ends the excess: this login has succeeded.
             with contextlib.suppress(StoreDownError):
-                self._run(end_excess)
+                self._run(lambda connection: _end_excess(connection, values, limit, ended))
         return ended
 
     def refresh(self, request: RefreshRequest) -> Decision:
@@ -226,38 +216,43 @@ def _values(session: Session) -> dict[str, t.Any]:
     return {name: getattr(session, name) for name in Session.__slots__}
 
 
-def _count(connection: Connection, owner: dict[str, t.Any]) -> int:
-    return connection.execute(statements.COUNT_BY_OWNER, owner).scalar_one()
-
-
-def _unused_longest(connection: Connection, owner: dict[str, t.Any], *, keep: int) -> list[Unused]:
+def _unused_longest(connection: Connection, values: dict[str, t.Any], *, keep: int) -> list[Unused]:
     """Return the sessions of an owner, unused longest first, without the ``keep`` that were used last."""
-    if _count(connection, owner) <= keep:  # it costs far less than the rank of each session
+    # The count costs far less than the rank of each session.
+    if connection.execute(statements.COUNT_BY_OWNER, values).scalar_one() <= keep:
         return []
-    rows = connection.execute(statements.UNUSED_LONGEST, {**owner, "keep": keep})
+    rows = connection.execute(statements.UNUSED_LONGEST, {**values, "keep": keep})
     return [Unused(*row) for row in rows]
 
 
 def _replace(
-    connection: Connection, owner: dict[str, t.Any], session: Session, limit: int
+    connection: Connection, values: dict[str, t.Any], session: Session, limit: int
 ) -> Unused | None:
     """Open a session in place of the one that was unused longest, if the owner has ``limit`` sessions.
 
     :return: the session that was ended; None if none was, and ``session`` is not open either.
     """
-    for unused in _unused_longest(connection, owner, keep=limit - 1)[:1]:
-        new = {f"new_{name}": value for name, value in _values(session).items()}
-        if connection.execute(statements.REPLACE, new | _if_unused(unused, owner)).rowcount:
-            return unused
-    return None
+    longest = _unused_longest(connection, values, keep=limit - 1)
+    if not longest:
+        return None
+    new = {f"new_{name}": value for name, value in _values(session).items()}
+    replaced = connection.execute(statements.REPLACE, new | _if_unused(longest[0], values)).rowcount
+    return longest[0] if replaced else None
 
 
-def _if_unused(unused: Unused, owner: dict[str, t.Any]) -> dict[str, t.Any]:
-    return {**owner, "unused": unused.id, "unused_since": unused.last_used_at}
+def _end_excess(connection: Connection, values: dict[str, t.Any], limit: int, ended: list[str]) -> None:
+    """End the sessions of an owner past the limit, and add the IDs of live ones to ``ended``."""
+    for unused in _unused_longest(connection, values, keep=limit)[: MAX_ENDED - len(ended)]:
+        if connection.execute(statements.END_UNUSED, _if_unused(unused, values)).rowcount:
+            ended += _live(unused, values)
 
 
-def _live(ended: Unused | None, owner: dict[str, t.Any]) -> list[str]:
-    return [] if ended is None or ended.expires_at <= owner["second"] else [ended.id]
+def _if_unused(unused: Unused, values: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {**values, "unused": unused.id, "unused_since": unused.last_used_at}
+
+
+def _live(ended: Unused | None, values: dict[str, t.Any]) -> list[str]:
+    return [] if ended is None or ended.expires_at <= values["second"] else [ended.id]
 
 
 def _parse(url: str, directory: str) -> URL:
@@ -298,7 +293,8 @@ def _make_engine(url: URL) -> Engine:
     try:
         engine = create_engine(
             url,
-            isolation_level="AUTOCOMMIT",  # each step is one statement, and so atomic
+            # Each statement is atomic. A step may be repeated until its first write.
+            isolation_level="AUTOCOMMIT",
             pool_size=MAX_CONNECTIONS,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,

@@ -51,9 +51,9 @@ class Validators:
     def is_password_costly(self, username: str) -> bool:
         """Tell whether the validation of a user's password computes a hash, or calls the app's
         ``password_verifier``."""
-        return self._local.is_costly or not self._is_local(username)
+        return self._local.is_costly or not self._is_checked_locally(username)
 
-    def _is_local(self, username: str) -> bool:
+    def _is_checked_locally(self, username: str) -> bool:
         return self._host.verifier is None or self._local.find(username) is not None
 
     def find_tenant_token(self, bearer: str) -> TenantToken | None:
@@ -70,7 +70,7 @@ class Validators:
         :raises ForbiddenError: if they are wrong.
         :raises ServiceUnavailableError: if the ``password_verifier`` fails.
         """
-        if self._is_local(username):
+        if self._is_checked_locally(username):
             admitted = self._local.validate(username, password)
         else:
             identity = self._host.validate(username, password)

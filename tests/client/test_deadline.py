@@ -13,7 +13,7 @@ import pytest
 
 from flask_core_auth.client import AsyncCoreClient, CoreClient, CoreTokenAuth
 from flask_core_auth.client import deadline as deadline_module
-from flask_core_auth.client.deadline import Deadline, token_timeouts
+from flask_core_auth.client.deadline import ShrinkingTimeout, token_timeouts
 
 from .conftest import Connect
 from .server import LOGIN, PATIENCE, PROCESS, REFRESH, CoreServer, Fault, Handler, responds
@@ -213,7 +213,7 @@ def test_dripping_401_is_limited_like_any_response(
 
 class TestDeadline:
     def test_timeout_becomes_shorter_from_its_first_use_on(self, passing: Passing) -> None:
-        deadline = Deadline(15.0)
+        deadline = ShrinkingTimeout(15.0)
         passing.now += 100
 
         assert deadline.remaining() == 15.0
@@ -225,7 +225,7 @@ class TestDeadline:
         assert not deadline < 0
 
     def test_integer_is_rounded_up_and_times_out(self, passing: Passing) -> None:
-        deadline = Deadline(15.0)
+        deadline = ShrinkingTimeout(15.0)
         assert range(20)[deadline] == 15
 
         passing.now += 14.5

@@ -276,7 +276,7 @@ def test_login_that_fails_before_its_session_is_opened_ends_no_session(
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "many"])
 def test_limit_is_a_whole_number_from_1_on(make_app: MakeApp, sqlite_url: str, value: object) -> None:
-    with pytest.raises(ConfigError, match="API_AUTH_SESSION_LIMIT: must be a whole number from 1 on"):
+    with pytest.raises(ConfigError, match="API_AUTH_SESSION_LIMIT: must be a whole number from 1"):
         make_app(sqlite_url, SESSION_LIMIT=value)
 
 
