@@ -171,7 +171,8 @@ def test_logged_out_by_a_login_past_the_limit_of_sessions(make_app: MakeApp, sql
 
 
 @pytest.mark.parametrize(
-    "body", [f'{{"username": "", "password": "{PASSWORD}"}}', f'{{"password": "{PASSWORD}"}}', f'"{PASSWORD}']
+    "body",
+    [f'{{"username": "", "password": "{PASSWORD}"}}', f'{{"password": "{PASSWORD}"}}', f'"{PASSWORD}'],
 )
 def test_malformed_login(app: Flask, body: str) -> None:
     assert_no_leaks(

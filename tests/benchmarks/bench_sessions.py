@@ -154,8 +154,8 @@ def measure_check(medians: Measure, url: str) -> None:
         token = log_in(checking)["access_token"]
         sessions = checking.extensions["core_auth"].sessions
         client = sessions._store._client
-        key = next(client.scan_iter("core-auth:session:*"))
-        session_id, identity = key.decode().rpartition(":")[2], Identity("admin", "local")
+        key = _session_key("flask-core-auth/local admin", read(token)["sid"])
+        session_id, identity = read(token)["sid"], Identity("admin", "local")
         with_check, without = requester(checking, "/who", token), requester(stateless, "/who", token)
         times = medians(
             {
@@ -289,7 +289,7 @@ def fill(store: SessionStore, url: str, count: int) -> None:
         for batch in in_batches(rest):
             pipeline = store._client.pipeline(transaction=False)
             for session in batch:
-                pipeline.set(_session_key(session.id), _dump(session), ex=LIFETIME_SECONDS)
+                pipeline.set(_session_key(session.owner, session.id), _dump(session), ex=LIFETIME_SECONDS)
                 members = {session.id: session.expires_at, f":{session.id}": _use(session.last_used_at)}
                 pipeline.zadd(_index_key(session.owner), members)
                 pipeline.expire(_index_key(session.owner), LIFETIME_SECONDS)

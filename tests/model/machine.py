@@ -158,22 +158,26 @@ class Machine(RuleBasedStateMachine):
         else:
             with ThreadPoolExecutor(len(calls)) as threads:
                 responses = [future.result() for future in [threads.submit(call.to_app) for call in calls]]
-        expected = []
+        expected, possible = [], []
         for order in itertools.permutations(range(len(calls))):
             after = copy.deepcopy(self.model)
             outcomes = {number: calls[number].to_model(after) for number in order}
             pairs = [(outcomes[number], responses[number]) for number in range(len(calls))]
             names = self.matches(pairs)
             if names is not None:
-                self.model, (self.ids, self.jtis) = after, names
-                for number in order:
-                    for held in hold(*pairs[number]):
-                        self.held[held.token.use].append(held)
-                return
+                possible.append((after, *names, pairs))
             expected.append([outcomes[number] for number in range(len(calls))])
-        seen = [(response.status, response.text) for response in responses]
-        self.mismatches.append(f"expected one of {expected}, got {seen} and {self.heard}, known {self.ids}")
-        raise AssertionError(self.mismatches[-1])
+        if not possible:
+            seen = [(response.status, response.text) for response in responses]
+            self.mismatches.append(
+                f"expected one of {expected}, got {seen} and {self.heard}, known {self.ids}"
+            )
+            raise AssertionError(self.mismatches[-1])
+        # Of two sessions that were opened in the same second, the one with the lower ID counts as older.
+        chosen = min(possible, key=lambda one: [name for _, name in sorted(one[1].items())])
+        self.model, self.ids, self.jtis, pairs = chosen
+        for held in sorted(itertools.chain.from_iterable(hold(*pair) for pair in pairs), key=age):
+            self.held[held.token.use].append(held)
 
     def matches(
         self, pairs: list[tuple[Outcome, TestResponse]]
@@ -268,10 +272,12 @@ class Machine(RuleBasedStateMachine):
         self.play(self.refresh(self.pick(pick), stray=stray))
 
     @precondition(has_tokens)
-    @rule(one=refreshers, other=refreshers)
-    def two_clients_refresh_at_once(self, one: Pick, other: Pick) -> None:
+    @rule(one=refreshers, other=st.integers(0, 3))
+    def two_clients_refresh_a_session_at_once(self, one: Pick, other: int) -> None:
         self.wait(1)
-        self.play(self.refresh(self.pick(one)), self.refresh(self.pick(other)))
+        held = self.pick(one)
+        same = [each for each in self.held["refresh"] if each.token.session == held.token.session]
+        self.play(self.refresh(held), self.refresh(same[-1 - other % len(same)]))
 
     @precondition(has_sessions)
     @rule(one=refreshers, other=refreshers)
@@ -318,7 +324,8 @@ class Machine(RuleBasedStateMachine):
         def revoke() -> TestResponse:
             with self.app(realm).app_context():
                 ended = self.app(realm).blueprints["core_auth"].revoke(user)  # type: ignore[attr-defined]
-            assert live <= ended <= stored
+            # Sessions that have expired may count.
+            assert live <= ended <= stored, f"expected one of {live} to {stored}, got {ended}"
             return mock.Mock(status_code=0, json={})
 
         self.play(Call(lambda model: model.revoke(realm, user), revoke))
@@ -352,6 +359,10 @@ class Machine(RuleBasedStateMachine):
     def wait(self, seconds: int) -> None:
         self.clock.move(seconds)
         self.model.now = self.clock.now
+
+
+def age(held: Held) -> tuple[int, int]:
+    return held.token.session, held.token.jti
 
 
 def hold(outcome: Outcome, response: TestResponse) -> list[Held]:

@@ -80,7 +80,7 @@ class Model:
     def of(self, realm: str, user: str) -> list[int]:
         """The live sessions of a user, most recently used first."""
         found = [n for n, s in self.sessions.items() if (s.realm, s.user) == (realm, user) and self.live(n)]
-        return sorted(found, key=lambda n: (self.sessions[n].used, self.sessions[n].created), reverse=True)
+        return sorted(found, key=lambda n: (self.sessions[n].used, n), reverse=True)
 
     def end(self, numbers: t.Iterable[int], signal: str = "logged_out") -> tuple[tuple[str, int], ...]:
         return tuple((signal, number) for number in numbers if self.sessions.pop(number, None))

@@ -212,18 +212,12 @@ def trigger(store: SessionStore, verb: str) -> None:
 
 
 def test_login_succeeds_if_the_end_of_another_session_fails(
-    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+    open_sessions: Callable[..., SessionStore], sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store = open_sessions(sqlite_url)
     for letter in "abc":
         store.open(session(letter), now=NOW, limit=None)
-    if hasattr(store, "_engine"):
-        monkeypatch.setattr(statements, "END_UNUSED", text("DELETE FROM no_such_table"))
-    else:
-
-        def fail(*arguments: object) -> None:
-            raise StoreDownError
-
-        monkeypatch.setattr(store, "_delete", fail)
+    monkeypatch.setattr(statements, "END_UNUSED", text("DELETE FROM no_such_table"))
     open_one(store, "d", after=1, limit=1)
     assert "d" in live(store)
 

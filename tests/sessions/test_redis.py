@@ -12,9 +12,11 @@ from flask import Flask
 from redis import Redis
 
 from flask_core_auth.sessions import SessionStore
+from flask_core_auth.sessions.redis import _session_key
 from flask_core_auth.sessions.store import RefreshRequest
 
 from ..apps import log_in, post_login
+from ..forge import read
 from ..stores import started
 from .servers import RedisServer
 from .test_store import GRACE, NOW, OWNER, accepted, refresh, session
@@ -34,7 +36,7 @@ def store(open_sessions: OpenSessions, redis_url: str) -> SessionStore:
     return open_sessions(redis_url)
 
 
-SESSION, INDEX = "core-auth:session:" + "a" * 22, "core-auth:owner:*"
+SESSION, INDEX = _session_key(OWNER, "a" * 22), "core-auth:*:sessions"
 #: More time than a test takes; Redis measures the life of its keys by its own clock.
 SLOW_SECONDS = 300
 
@@ -91,28 +93,22 @@ def test_ended_sessions_leave_no_keys_behind(store: SessionStore, server: Redis)
     assert server.keys("*") == []
 
 
-def test_rotation_restores_a_lost_index_so_that_revoke_finds_the_session(
-    store: SessionStore, server: Redis
+@pytest.mark.parametrize("successor", [None, "second"])
+def test_refresh_restores_a_lost_index_so_that_revoke_finds_the_session(
+    store: SessionStore, server: Redis, successor: str | None
 ) -> None:
     store.open(session(), now=NOW, limit=None)
     server.delete(index(server))
-    refresh(store, "first", "second")
+    assert refresh(store, "first", successor) == accepted(successor or "first", 1000)
+    assert_expires(server, index(server), after=1000)
     assert store.end_all(OWNER) == [session().id]
 
 
-def test_rotation_does_not_put_a_revoked_session_back_into_the_index(
-    store: SessionStore, server: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ended_session_does_not_come_back_into_the_index(store: SessionStore, server: Redis) -> None:
     store.open(session(), now=NOW, limit=None)
-    write = store._index
-
-    def revoked_before(*arguments: object) -> object:
-        assert store.end_all(OWNER) == [session().id]
-        return write(*arguments)
-
-    monkeypatch.setattr(store, "_index", revoked_before)
-    refresh(store, "first", "second")
-    assert list(server.scan_iter(INDEX)) == []
+    assert refresh(store, "forged").verdict.value == "reused"
+    assert refresh(store, "first").verdict.value == "gone"
+    assert server.keys("*") == []
 
 
 def test_evicted_session_is_not_found(store: SessionStore, server: Redis) -> None:
@@ -125,9 +121,9 @@ def test_evicted_session_is_not_found(store: SessionStore, server: Redis) -> Non
 
 def test_no_token_is_stored(make_app: MakeApp, redis_url: str, server: Redis) -> None:
     tokens = log_in(make_app(redis_url).test_client())
-    (key,) = server.scan_iter("core-auth:session:*")
-    kept = server.get(key)
-    assert json.loads(kept)["owner"] == "flask-core-auth/local admin"
+    session_id = read(tokens["access_token"])["sid"]
+    kept = server.get(_session_key("flask-core-auth/local admin", session_id))
+    assert read(tokens["refresh_token"])["jti"] == json.loads(kept)["jti"]
     for token in tokens.values():
         for part in token.split("."):
             assert part not in kept
