@@ -85,6 +85,7 @@ class Runner:
         coverage = Coverage(
             data_file=None, config_file=False, include=[_module_file(module) for module in self._modules]
         )
+        coverage.set_option("run:core", "ctrace")  # the one that can tell the tests apart
         coverage.start()
         # The first test follows the last one, so that fixtures of the session stay for the processes.
         for index, (item, following) in enumerate(_followed(self._items, self._items[0])):
