@@ -58,6 +58,10 @@ def test_malformed_token_is_rejected_with_the_reason(token, what):
     assert str(raised.value) == DETAILS[what]
 
 
+def test_representation_of_a_parsed_token_shows_only_its_header():
+    assert repr(jws.parse(f"{HEADER}.e30.c")) == "ParsedToken(header={'alg': 'HS256'})"
+
+
 def test_token_of_the_maximum_size_is_parsed():
     start = f"{HEADER}.e30."
     token = start + "A" * (jws.MAX_TOKEN_BYTES - len(start))

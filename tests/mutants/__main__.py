@@ -44,7 +44,11 @@ GROUPS = {
             "test_callbacks.py",
             "test_jwt_extended_internals.py",
             "test_jwt_extended_settings.py",
+            "test_protection.py",
+            "test_transport_cookies.py",
             "sessions/test_sessions.py",
+            "validators/test_local.py",
+            "validators/test_validators.py",
         ),
     ),
     "guard": Group(

@@ -25,7 +25,7 @@ from .mutation import Mutant
 
 #: Time limit of a test against a mutant: seconds, or a multiple of its time without one if that is longer.
 #: Some mutants wait for a minute; a slow machine must not kill one.
-MIN_TIMEOUT_SECONDS = 10
+MIN_TIMEOUT_SECONDS = 5
 TIMEOUT_FACTOR = 10
 
 Function = tuple[str, str]
@@ -85,6 +85,7 @@ class Runner:
         coverage = Coverage(
             data_file=None, config_file=False, include=[_module_file(module) for module in self._modules]
         )
+        coverage.set_option("run:core", "ctrace")  # the one that can tell the tests apart
         coverage.start()
         # The first test follows the last one, so that fixtures of the session stay for the processes.
         for index, (item, following) in enumerate(_followed(self._items, self._items[0])):
@@ -135,7 +136,8 @@ class Runner:
         return -1
 
     def _reap(self) -> None:
-        child, _ = os.wait()
+        while (child := os.wait()[0]) not in self._running:
+            pass  # a process of a fixture
         mutant, reader = self._running.pop(child)
         with os.fdopen(reader) as pipe:
             index = pipe.read()

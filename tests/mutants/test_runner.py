@@ -40,6 +40,7 @@ def test_log_messages_and_annotations_are_left_alone() -> None:
         assert "t.cast(None" not in mutant.change.mutated
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # threads of other tests
 def test_installed_mutant_replaces_the_function_for_everybody() -> None:
     mutant = find(
         Change(

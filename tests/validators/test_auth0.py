@@ -39,8 +39,9 @@ def test_keys_are_fetched_once(validator: Auth0Validator, tenant: Tenant) -> Non
 
 def test_unreachable_tenant_gets_a_503(validator: Auth0Validator, tenant: Tenant) -> None:
     tenant.status = 500
-    with pytest.raises(ServiceUnavailableError):
+    with pytest.raises(ServiceUnavailableError) as raised:
         validate(validator, tenant.token())
+    assert raised.value.details == ("The identity provider's keys cannot be fetched",)
 
 
 def test_user_that_is_not_listed_is_rejected(validator: Auth0Validator, tenant: Tenant) -> None:
