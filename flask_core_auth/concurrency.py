@@ -21,7 +21,7 @@ BUSY_RETRY_AFTER_SECONDS = 1
 class PasswordChecks:
     """Bounds the password checks that run at a time in this process.
 
-    One client address may use at most half of them, so that it cannot lock out the others.
+    One client address may use at most half of them, so that it alone cannot lock out the others.
 
     :param limit: maximum number of checks at a time; None: no bound.
     """

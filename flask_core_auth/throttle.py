@@ -237,14 +237,19 @@ def _counters(
     shared = networks(address)
     counters: list[_Counter] = []
     if username is not None:
-        # A verifier may ignore case and width, so all spellings of a name share one counter.
-        name = unicodedata.normalize("NFKC", username).casefold()
+        name = _name(username)
         counters += [(item, _key(shared[0] if shared else "", name)) for item in items]
     # Without an address, no limit is shared by all names: one client could use it up for every client.
     for level, network in enumerate(shared, 1):
         factor = ADDRESS_FACTOR**level
         counters += [(type(item)(item.amount * factor, item.multiples), _key(network)) for item in items]
     return counters
+
+
+def _name(username: str) -> str:
+    """Return the form that the spellings of a name share: a verifier may ignore case, width and blanks."""
+    folded = unicodedata.normalize("NFKC", username).casefold()
+    return "".join(char for char in folded if char.isprintable() and not char.isspace())
 
 
 def _key(*parts: str) -> str:

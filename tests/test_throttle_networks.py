@@ -18,6 +18,7 @@ def attempt(app, username: str = "admin", address: str = "203.0.113.5") -> int:
     [
         ["admin", "ADMIN", "Admin", "aDMIN"],
         ["admin", "\uff41\uff44\uff4d\uff49\uff4e", "ADMIN", "\u24d0\u24d3\u24dc\u24d8\u24dd"],
+        ["admin", " admin", "admin\t", "ad\u200bmin"],
         ["stra\u00dfe", "STRASSE", "strasse", "Stra\u00dfe"],
     ],
 )

@@ -208,7 +208,7 @@ class Sessions:
         session = self._ask(lambda: self._store.find(session_id, owner, now=now, max_age=self._max_age))
         if session is None:
             return False
-        is_in_grace = session.rotated_at is not None and session.rotated_at > now - self._grace
+        is_in_grace = session.rotated_at is not None and 0 < self._grace > now - session.rotated_at
         return jti == session.jti or (is_in_grace and jti == session.previous_jti)
 
     def is_live(self, session_id: object, identity: Identity) -> bool:

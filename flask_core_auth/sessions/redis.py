@@ -72,7 +72,8 @@ for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, excess)) do
 end
 return ended
 """
-# KEYS: an owner's index, the session. ARGV: the ID presented, its successor or "", now, grace, lifetime,
+# KEYS: an owner's index, the session. ARGV: the ID presented, its successor or "", now, the time of
+# the oldest rotation within the grace, lifetime,
 # max. age, the session's ID, its last use.
 # A session is one string: with a user agent, it takes a third of the memory of a hash, and one GET reads
 # it. The index may have been lost (evicted, deleted): each refresh restores the entry of its session, so
@@ -82,10 +83,10 @@ local kept = redis.call('GET', KEYS[2])
 if not kept then return {'gone'} end
 local session = cjson.decode(kept)
 local presented, successor = ARGV[1], ARGV[2]
-local now, grace = tonumber(ARGV[3]), tonumber(ARGV[4])
+local now, grace_began = tonumber(ARGV[3]), tonumber(ARGV[4])
 local oldest = session.created_at + tonumber(ARGV[6])
 if session.expires_at <= now or oldest <= now then return {'gone'} end
-local rotated = session.rotated_at ~= cjson.null and session.rotated_at > now - grace
+local rotated = session.rotated_at ~= cjson.null and session.rotated_at > grace_began
 if presented ~= session.jti and not (rotated and presented == session.previous_jti) then
   redis.call('DEL', KEYS[2])
   redis.call('ZREM', KEYS[1], ARGV[7], ':' .. ARGV[7])
@@ -155,7 +156,7 @@ class RedisStore:
             request.jti,
             request.successor or "",
             repr(request.now),
-            request.grace,
+            repr(request.grace_began),
             request.lifetime,
             request.max_age,
             request.session,

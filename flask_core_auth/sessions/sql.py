@@ -84,7 +84,7 @@ class SQLStore:
             "presented": request.jti,
             "now": request.now,
             "second": int(request.now),
-            "grace_began": request.now - request.grace,
+            "grace_began": request.grace_began,
             "youngest": int(request.now) - request.max_age,
             "successor": request.successor,
         }

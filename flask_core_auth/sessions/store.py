@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -89,6 +90,14 @@ class RefreshRequest:
     grace: int
     lifetime: int
     max_age: int
+
+    @property
+    def grace_began(self) -> float:
+        """The time after which a rotation must have happened for the token before it to be accepted.
+
+        Without a grace that is never: of two concurrent uses, the slower one may have the earlier time.
+        """
+        return self.now - self.grace if self.grace else math.inf
 
 
 class Verdict(enum.Enum):

@@ -35,6 +35,6 @@ class HostValidator:
                 # True, a user object or an empty name does not say who has logged in.
                 raise TypeError(
                     "password_verifier must return a string that is not empty, an Identity or None, not"
-                    f" {result!r}"
+                    f" {type(result).__name__}"
                 )
             return Identity(identity.subject, scopes=identity.scopes)

@@ -142,6 +142,15 @@ def test_without_a_grace_every_refresh_rotates_and_reuse_ends_the_session(store:
     assert refresh_at_once("third", "fourth") == GONE
 
 
+def test_without_a_grace_a_concurrent_use_with_an_earlier_time_is_reuse(store: SessionStore) -> None:
+    store.open(session(), now=NOW, limit=None)
+    one, other = (
+        store.refresh(RefreshRequest("a" * 22, OWNER, "first", successor, NOW + after, 0, 1000, 5000))
+        for successor, after in (("second", 1.5), ("third", 1.4))
+    )
+    assert (one.verdict, other.verdict) == (Verdict.ACCEPTED, Verdict.REUSED)
+
+
 def test_current_token_rotates_again_after_the_grace(store: SessionStore) -> None:
     store.open(session(), now=NOW, limit=None)
     refresh(store, "first", "second", after=100)

@@ -168,9 +168,10 @@ def test_verifier_may_be_a_coroutine_function(core_auth, attempt):
 
 
 def test_invalid_return_value_is_logged_with_the_allowed_ones(core_auth, attempt, caplog):
-    core_auth.password_verifier(lambda username, password: 7)
+    core_auth.password_verifier(lambda username, password: (7, "scrypt:32768:8:1$salt$hash"))
     assert attempt().status_code == 503
-    assert "must return a string that is not empty, an Identity or None, not 7" in caplog.text
+    assert "must return a string that is not empty, an Identity or None, not tuple" in caplog.text
+    assert "salt$hash" not in caplog.text
 
 
 def test_description_of_a_rejection_is_one_line_of_the_log(core_auth, attempt, caplog):
