@@ -81,6 +81,16 @@ def test_unusable_key_is_ignored_beside_a_good_one(keys: TenantKeys, tenant: Ten
         keys.find("odd", "RS256")
 
 
+@pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi", "oth", "k"])
+def test_key_with_any_member_of_a_private_key_is_ignored(
+    keys: TenantKeys, tenant: Tenant, member: str
+) -> None:
+    tenant.body = json.dumps({"keys": [public(OTHER, **{member: "AQ"}), public(GOOD)]}).encode()
+    assert keys.find("good", "RS256")
+    with pytest.raises(UnknownKeyError):
+        keys.find("odd", "RS256")
+
+
 @pytest.mark.parametrize("kid", [..., None, "", 1, ["odd"], {}])
 def test_key_without_a_name_is_ignored(keys: TenantKeys, tenant: Tenant, kid: object) -> None:
     tenant.body = json.dumps({"keys": [public(OTHER, kid=kid), public(GOOD)]}).encode()
