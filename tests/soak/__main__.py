@@ -12,12 +12,12 @@ import collections
 import contextlib
 import itertools
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import typing as t
 from collections.abc import Callable, Iterator
@@ -29,6 +29,7 @@ from joserfc.jwk import RSAKey
 from flask_core_auth.sessions import open_store
 from flask_core_auth.tokens import REMEMBERED_TOKENS
 
+from ..forge import read
 from ..limits import extend_limits
 from ..model.test_model import play
 from ..sessions.load import Caller
@@ -229,8 +230,6 @@ def compare_with_store(url: str, clients: list[Client]) -> list[str]:
 
 
 def owner_of(tokens: dict[str, str]) -> str:
-    from ..forge import read
-
     claims = read(tokens["access_token"])
     return f"{claims['iss']}/{claims['idp']} {claims['sub']}"
 
@@ -238,6 +237,7 @@ def owner_of(tokens: dict[str, str]) -> str:
 def play_on_each_store(runs: int) -> None:
     """Play the API against its model, on each store and without one."""
     extend_limits()
+    logging.getLogger("flask_core_auth").setLevel(logging.ERROR)  # wrong passwords are warnings
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         urls: list[str | None] = [None, f"sqlite:///{directory}/sessions.db"]
         for make in (PostgresServer, RedisServer):
@@ -267,5 +267,4 @@ def main() -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    threading.excepthook = lambda arguments: None if arguments.thread is None else print(arguments)
     sys.exit(main())
