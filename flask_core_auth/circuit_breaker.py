@@ -11,7 +11,8 @@ import time
 class CircuitBreaker:
     """Leaves a service alone after a failure. After the pause, one caller tries the service.
 
-    The breaker is open from a failure to the next success. Without a failure, it takes no lock.
+    The breaker is open from a failure to the next success. Callers read :attr:`is_open` first: usually
+    there is nothing else to do.
 
     :param pause: the pause after a failure, in seconds.
     :param longest: each failure in a row doubles the pause, up to this number of seconds; None: all pauses

@@ -53,14 +53,11 @@ class Identity:
 
 def is_subject(value: object) -> t.TypeGuard[str]:
     """Tell whether ``value`` can be a subject: a string that is not empty and that every store can hold."""
-    return isinstance(value, str) and value != "" and "\0" not in value and is_unicode(value)
-
-
-def is_unicode(text: str) -> bool:
-    """Tell whether ``text`` has no lone surrogate, which JSON can spell and UTF-8 cannot."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        return False
     try:
-        text.encode()
-    except UnicodeEncodeError:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can spell
         return False
     return True
 

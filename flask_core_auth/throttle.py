@@ -86,7 +86,8 @@ class LoginThrottle:
                     "Requests have no client address, so API_AUTH_LOGIN_LIMIT counts failed logins by"
                     " username only: add ProxyFix if the app is served on a Unix socket"
                 )
-            run = self._with_fallback if self._breaker.admits() else self._with_own_memory
+            is_paused = self._breaker.is_open and not self._breaker.admits()
+            run = self._with_own_memory if is_paused else self._with_fallback
             run(self._check, _counters(parse_limit(self._limit), address, username))
 
     def count(self, address: str | None, username: str) -> None:
@@ -149,9 +150,13 @@ class LoginThrottle:
                 )
             step(own, counters)
         except TooManyRequestsError:
-            self._breaker.succeed()
+            self._end_pause()
             raise
         else:
+            self._end_pause()
+
+    def _end_pause(self) -> None:
+        if self._breaker.is_open:
             self._breaker.succeed()
 
     def _connect(self) -> tuple[FixedWindowRateLimiter, FixedWindowRateLimiter]:

@@ -2,7 +2,7 @@
 
 If the app's code raises, an error tracker stores the local variables of each frame, and masks them by name
 only. So while the app's code runs, no frame here has a token, or a password under another name than
-``password``: :func:`login` sends the signals, and other functions handle credentials and tokens.
+``password``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from ..errors import (
     ServiceUnavailableError,
     TooManyRequestsError,
 )
-from ..identity import is_unicode
 from ..protection import mark_exempt
 from ..signals import logged_in, logged_out, login_failed, send
 from ..state import State
@@ -36,7 +35,6 @@ if t.TYPE_CHECKING:
 
     from flask import Response
 
-    from ..grants import Grant
     from ..identity import Admitted
 
 logger = logging.getLogger("flask_core_auth")
@@ -89,7 +87,9 @@ def login() -> Response:
     if isinstance(outcome, Rejection):
         send(login_failed, username=outcome.username, detail=outcome.detail)
         raise outcome.error
-    grant, response = _issue(state, outcome)
+    grant = state.grants.issue(outcome, fresh=True)
+    response = tokens_response(grant.tokens, cookies=state.config.cookies)
+    grant = replace(grant, tokens={})
     identity = grant.identity
     logger.info("Login of %r (%s) from %s", identity.subject, identity.idp, request.remote_addr)
     for session in grant.displaced:
@@ -165,12 +165,6 @@ def _limited(state: State, attempt: Attempt) -> Admitted | Rejection:
     return Rejection(attempt.username, detail, rejected)
 
 
-def _issue(state: State, admitted: Admitted) -> tuple[Grant, Response]:
-    """Issue tokens. Return the grant without the tokens, and the response with the tokens."""
-    grant = state.grants.issue(admitted, fresh=True)
-    return replace(grant, tokens={}), tokens_response(grant.tokens, cookies=state.config.cookies)
-
-
 def _unclaimed_error(bearer: str) -> AuthError:
     """Make the error for a bearer token that no tenant matches."""
     try:
@@ -223,6 +217,6 @@ def _text_field(fields: dict[str, t.Any], name: str) -> str:
         raise BadRequestError(f"The field {name} must not be empty")
     if "\0" in value:
         raise BadRequestError(f"The field {name} must not contain NUL")
-    if not is_unicode(value):
+    if value.encode(errors="replace").decode() != value:  # a lone surrogate, which JSON can spell
         raise BadRequestError(f"The field {name} is not valid Unicode")
     return value

@@ -18,8 +18,6 @@ from ..transport import read_token, tokens_response
 if t.TYPE_CHECKING:
     from flask import Response
 
-    from ..grants import Grant
-    from ..tokens import VerifiedToken
 
 logger = logging.getLogger("flask_core_auth")
 
@@ -34,21 +32,14 @@ def refresh() -> Response:
     if sent is None:
         raise UnauthorizedError.missing(state.config.realm)
     token, location = sent
-    grant, response = _exchange(state, token, location)
-    identity = grant.identity
-    logger.info("Refresh of %r (%s) from %s", identity.subject, identity.idp, request.remote_addr)
-    send(token_refreshed, subject=identity.subject, idp=identity.idp, session=grant.session)
-    return response
-
-
-def _exchange(state: State, token: VerifiedToken, location: str) -> tuple[Grant, Response]:
-    """Exchange a refresh token. Return the grant without the tokens, and the response with the tokens.
-
-    The frame that sends the signal has only the response: an error tracker stores the local variables of
-    each frame if a receiver raises.
-    """
     grant = state.grants.exchange(token)
     # A script on the page (XSS) cannot read the cookies. It must not get the tokens from the body either.
     body = not (state.config.cookies and location == "cookies")
     response = tokens_response(grant.tokens, cookies=state.config.cookies, body=body)
-    return replace(grant, tokens={}), response
+    # The frame that sends the signal has no tokens: if a receiver raises, an error tracker stores the local
+    # variables of each frame.
+    grant = replace(grant, tokens={})
+    identity = grant.identity
+    logger.info("Refresh of %r (%s) from %s", identity.subject, identity.idp, request.remote_addr)
+    send(token_refreshed, subject=identity.subject, idp=identity.idp, session=grant.session)
+    return response

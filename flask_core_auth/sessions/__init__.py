@@ -265,7 +265,7 @@ class Sessions:
         return f"{self._realm}/{quote(identity.idp, safe=':')} {identity.subject}"
 
     def _ask(self, call: Callable[[], T]) -> T:
-        if not self._breaker.admits():
+        if self._breaker.is_open and not self._breaker.admits():
             raise _store_is_down()
         try:
             result = call()
@@ -277,7 +277,8 @@ class Sessions:
                 self._logged_at = time.monotonic()
                 logger.error("The store of API_AUTH_SESSIONS is down: %s", " ".join(str(error).split()))
             raise _store_is_down() from error
-        self._breaker.succeed()
+        if self._breaker.is_open:
+            self._breaker.succeed()
         return result
 
 

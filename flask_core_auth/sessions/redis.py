@@ -156,7 +156,7 @@ class RedisStore:
             request.jti,
             request.successor or "",
             repr(request.now),
-            repr(request.grace_began),
+            repr(request.now - request.grace if request.grace else math.inf),
             request.lifetime,
             request.max_age,
             request.session,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sqlite3
 import threading
@@ -84,7 +85,7 @@ class SQLStore:
             "presented": request.jti,
             "now": request.now,
             "second": int(request.now),
-            "grace_began": request.grace_began,
+            "grace_began": request.now - request.grace if request.grace else math.inf,
             "youngest": int(request.now) - request.max_age,
             "successor": request.successor,
         }

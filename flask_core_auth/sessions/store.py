@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import math
 import typing as t
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,7 +76,8 @@ class RefreshRequest:
     :param successor: the ID of the next token; None without rotation.
     :param now: the time of the use, in seconds since the epoch.
     :param grace: the time after a rotation in which the token before it is still accepted and no other
-        rotation happens, in seconds.
+        rotation happens, in seconds. With 0 there is none, even if the rotation has the later time: of two
+        concurrent uses, the slower one may be the earlier.
     :param lifetime: the lifetime of the next token, in seconds.
     :param max_age: the longest life of the session, in seconds.
     """
@@ -90,14 +90,6 @@ class RefreshRequest:
     grace: int
     lifetime: int
     max_age: int
-
-    @property
-    def grace_began(self) -> float:
-        """The time after which a rotation must have happened for the token before it to be accepted.
-
-        Without a grace that is never: of two concurrent uses, the slower one may have the earlier time.
-        """
-        return self.now - self.grace if self.grace else math.inf
 
 
 class Verdict(enum.Enum):

@@ -54,7 +54,7 @@ class Validators:
         return self._local.is_costly or not self._is_checked_locally(username)
 
     def _is_checked_locally(self, username: str) -> bool:
-        return self._host.verifier is None or self._local.find(username) is not None
+        return self._host.verifier is None or username in self._local.names
 
     def find_tenant_token(self, bearer: str) -> TenantToken | None:
         """Parse a bearer token, and return it with the tenant that it names; None if no tenant matches.

@@ -131,8 +131,11 @@ class TenantKeys:
             return True
         # Anybody can invent a kid: without the pauses, each invented kid would cause a request to the
         # tenant.
-        is_paused = self._breaker.seconds_left() > 0 or now - self._searched_at < PAUSE_SECONDS
-        if kid in self._keys or is_paused:
+        if (
+            kid in self._keys
+            or now - self._searched_at < PAUSE_SECONDS
+            or (self._breaker.is_open and self._breaker.seconds_left() > 0)
+        ):
             return False
         self._searched_at = now
         return True

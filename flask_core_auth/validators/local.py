@@ -26,16 +26,15 @@ class LocalValidator:
         self._secrets = tuple(secret.encode() for secret in secrets)
         # One stored password of each method; checking it takes as long as any other of the method.
         self._samples = {user.password.method: user.password for user in users.values()}
+        #: Whether a validation computes a hash.
+        self.is_costly = any(method != "plain" for method in self._samples)
+        #: The names of the users.
+        self.names = frozenset(users)
 
     @property
     def is_empty(self) -> bool:
         """Whether no user is configured."""
         return not self._users
-
-    @property
-    def is_costly(self) -> bool:
-        """Whether a validation computes a hash."""
-        return any(method != "plain" for method in self._samples)
 
     def find(self, username: str) -> Identity | None:
         """Return the identity of a configured user; None if no user has this name."""
