@@ -113,6 +113,13 @@ def test_iat_may_be_missing(app):
     assert app.test_client().get("/who", headers=bearer(forge(claims(iat=...)))).status_code == 200
 
 
+@pytest.mark.parametrize("idp", [1, True, ["local"], {}])
+def test_idp_that_is_not_a_string_is_rejected(app, idp):
+    for use, path in (("access", "/who"), ("refresh", "/api/login/refresh")):
+        headers = bearer(forge(claims(use, idp=idp)))
+        assert app.test_client().get(path, headers=headers).status_code == 401
+
+
 @pytest.mark.parametrize("fresh", [None, 1, "true", 99999999999, [True]])
 def test_only_true_is_fresh(app, fresh):
     token = forge(claims(fresh=fresh))
