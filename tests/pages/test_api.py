@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from blinker import NamedSignal
+from flask import Blueprint
 
 import flask_core_auth
 from flask_core_auth import AuthError, CoreAuth, errors, signals
@@ -28,6 +31,12 @@ def test_all_errors_are_listed_with_their_status(page: Page) -> None:
         if isinstance(error, type) and issubclass(error, AuthError) and error.code
     }
     assert listed == known
+
+
+def test_all_methods_of_the_blueprint_are_listed(page: Page) -> None:
+    (listed,) = re.findall(r"CoreAuth\n   :members: (.*)\n", page.text)
+    methods = {name for name in vars(CoreAuth) if name[0] != "_" and not hasattr(Blueprint, name)}
+    assert set(listed.split(", ")) == methods
 
 
 def test_receiver_hears_of_a_failed_login(page: Page) -> None:

@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from flask_jwt_extended import JWTManager
+from flask_jwt_extended import JWTManager, jwt_required
 
 from flask_core_auth import CoreAuth, auth_required
 from flask_core_auth.testing import AuthClient
 
-from ..apps import bearer, log_in
+from ..apps import bearer, log_in, refresh
 from .blocks import Page
 
 
@@ -38,6 +38,29 @@ def test_app_before_and_after_the_move(page: Page) -> None:
     with page.before.app.app_context():
         assert page.before.app.config["JWT_ACCESS_TOKEN_EXPIRES"] == timedelta(minutes=15)
         assert page.before.app.config["JWT_REFRESH_TOKEN_EXPIRES"] == timedelta(days=30)
+
+
+def new_app() -> Flask:
+    app = Flask(__name__)
+    app.config["JWT_SECRET_KEY"] = "made-with-flask-core-auth-generate-secret"
+    app.get("/old", endpoint="old")(jwt_required()(lambda: "old"))
+    app.get("/new")(auth_required(lambda: "new"))
+    return app
+
+
+def test_old_access_tokens_open_only_views_of_an_own_manager(page: Page) -> None:
+    page.run("move")
+    old = log_in(page.before.app, "alice", "wonderland")
+    app, managed = new_app(), new_app()
+    app.register_blueprint(CoreAuth())
+    page.run("manager", app=managed, core_auth=CoreAuth())
+    header = bearer(old["access_token"])
+    assert managed.test_client().get("/old", headers=header).status_code == 200
+    assert managed.test_client().get("/new", headers=header).status_code == 401
+    for path in ("/old", "/new"):
+        assert app.test_client().get(path, headers=header).status_code == 401
+    for each in (app, managed):
+        assert refresh(each, old["refresh_token"]).status_code == 401
 
 
 def test_views_move_one_by_one(page: Page) -> None:
