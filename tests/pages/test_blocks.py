@@ -10,7 +10,6 @@ import pytest
 from ..apps import SECRET
 from .blocks import PAGES, ROOT, Page, blocks_of, names_run_by, path_of_tests
 
-
 PAGES_WITH_BLOCKS = [path for path in PAGES if "\n```" in path.read_text()]
 
 
