@@ -175,7 +175,7 @@ def authorize(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
             token = None
     if token is None:
         if (fresh or scopes) and state.config.enable and environ["REQUEST_METHOD"] != "OPTIONS":
-            raise _logged(missing_token(state.config.realm, environ))
+            raise _logged(UnauthorizedError.missing(state.config.realm, Reason.BYPASS))
         values.update(
             _core_auth_environ=environ,
             _core_auth_granted=ANONYMOUS,

@@ -52,6 +52,7 @@ class Reason(enum.Enum):
     # The route
     NOT_FRESH = "it does not come from a login (fresh)", None
     SCOPES = "it lacks a scope that the route requires (scope)", None
+    BYPASS = "the localhost bypass does not open a route with fresh or scopes", None
 
     def __new__(cls, text: str, check: str | None) -> Reason:
         reason = object.__new__(cls)

@@ -245,7 +245,7 @@ class Tokens:
                 raise UnauthorizedError.invalid(self._realm, reason)
         if claims.get("iss") != self._realm:
             raise UnauthorizedError.invalid(self._realm, Reason.REALM)
-        if self._audience is not None and not _accepts_audience(self._audience, claims.get("aud")):
+        if self._audience is not None and not accepts_audience(self._audience, claims.get("aud")):
             raise UnauthorizedError.invalid(self._realm, Reason.AUDIENCE)
         if not is_subject(claims.get("sub")):
             raise UnauthorizedError.invalid(self._realm, Reason.SUBJECT)
@@ -291,7 +291,8 @@ def _identity_of(subject: str, idp: str, scope: str) -> Identity:
     return Identity(subject, idp, frozenset(scope.split()))
 
 
-def _accepts_audience(accepted: frozenset[str], audience: object) -> bool:
+def accepts_audience(accepted: frozenset[str], audience: object) -> bool:
+    """Tell whether an ``aud`` claim names an accepted audience."""
     # RFC 7519, 4.1.3: one string, or several.
     named = audience if isinstance(audience, list) else [audience]
     return any(isinstance(name, str) and name in accepted for name in named)
