@@ -12,7 +12,7 @@ from .rejections import Reason
 MAX_INPUT_BYTES = 2 * jws.MAX_TOKEN_BYTES
 _QUOTES = "\"'`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
 _PREFIX = re.compile(r"(authorization:|bearer(?=\s|$))\s*", re.IGNORECASE)
-_ACCESS_TOKEN = "Paste the value of access_token or refresh_token alone"
+_VALUE_ALONE = "Paste the value of access_token or refresh_token alone"
 
 
 class UnusableInputError(Exception):
@@ -47,9 +47,9 @@ def read_pasted(data: bytes) -> Pasted:
         raise UnusableInputError("The input is not text in UTF-8. Paste one token") from None
     token, removed = _bare(text.strip())
     if not token:
-        raise UnusableInputError(f"The input is empty: {Reason.NO_TOKEN.value}. {_ACCESS_TOKEN}")
+        raise UnusableInputError(f"The input is empty: {Reason.NO_TOKEN.value}. {_VALUE_ALONE}")
     if token[0] in "{[" or '_token"' in token:
-        raise UnusableInputError(f"The input is JSON, such as the response of a login. {_ACCESS_TOKEN}")
+        raise UnusableInputError(f"The input is JSON, such as the response of a login. {_VALUE_ALONE}")
     words = token.split()
     if len(words) == 2 and re.fullmatch(r"[A-Za-z]{1,16}", words[0]):
         raise UnusableInputError(f"{Reason.SCHEME.value}. Paste one token, of the scheme Bearer")
@@ -75,8 +75,8 @@ _SIGNED = (
 
 def _too_large() -> UnusableInputError:
     return UnusableInputError(
-        f"The token is larger than {jws.MAX_TOKEN_BYTES} bytes, so each request with it is rejected. Paste a"
-        " shorter token: with fewer scopes or claims"
+        f"The token is larger than {jws.MAX_TOKEN_BYTES} bytes, so each request with it is rejected. Paste"
+        " a shorter token, with fewer scopes or claims"
     )
 
 

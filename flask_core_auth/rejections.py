@@ -61,17 +61,24 @@ class Reason(enum.Enum):
         return reason
 
 
-def log_rejection(error: Exception) -> None:
-    """Log the reason for which a request is rejected, at DEBUG.
+def reason_of(error: Exception) -> Reason | None:
+    """Return the reason for which a request is rejected; None for an error of the server, such as a store
+    that is down.
 
-    :param error: the error for the client. An error of the app's own has no reason: a loader raised it.
-        Errors of the server, such as a store that is down, are not logged: they say nothing of the token.
+    :param error: the error for the client. An error without a reason is the app's own: a loader raised it.
     """
-    reason = getattr(error, "reason", None)
     code = getattr(error, "code", None)
     if isinstance(code, int) and code >= 500:
-        return
-    log_reason(reason if isinstance(reason, Reason) else Reason.LOADER)
+        return None
+    reason = getattr(error, "reason", None)
+    return reason if isinstance(reason, Reason) else Reason.LOADER
+
+
+def log_rejection(error: Exception) -> None:
+    """Log the reason for which a request is rejected, at DEBUG."""
+    reason = reason_of(error)
+    if reason is not None:
+        log_reason(reason)
 
 
 def log_reason(reason: Reason) -> None:
