@@ -42,8 +42,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
+import click
 import pytest
 
+from flask_core_auth.cli import core_auth
 from flask_core_auth.config import SETTINGS
 
 from .tether import tethered
@@ -447,3 +449,20 @@ def test_make_targets_in_contributing_exist() -> None:
     assert len(targets) > 3
     for target in targets:
         subprocess.run(["make", "--dry-run", "-C", ROOT, target], check=True, capture_output=True)
+
+
+def test_every_command_and_option_is_in_the_reference() -> None:
+    text = (DOCS / "cli.md").read_text()
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert headings == sorted(headings, key=list(core_auth.commands).index)
+    listed = text.partition("\n## ")[0]
+    for name, command in core_auth.commands.items():
+        section = text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        assert section, name
+        assert f"`{name}`" in listed, name
+        inner = command.commands if isinstance(command, click.Group) else {}
+        for subcommand, part in {name: command, **inner}.items():
+            assert subcommand in section, subcommand
+            for option in part.params:
+                if isinstance(option, click.Option):
+                    assert option.opts[0] in section, (subcommand, option.opts)
