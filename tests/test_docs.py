@@ -453,8 +453,7 @@ def test_make_targets_in_contributing_exist() -> None:
 
 def test_every_command_and_option_is_in_the_reference() -> None:
     text = (DOCS / "cli.md").read_text()
-    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    assert headings == sorted(headings, key=list(core_auth.commands).index)
+    assert set(re.findall(r"^## (.+)$", text, re.MULTILINE)) == set(core_auth.commands)
     listed = text.partition("\n## ")[0]
     for name, command in core_auth.commands.items():
         section = text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
