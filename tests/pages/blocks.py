@@ -129,7 +129,7 @@ def _until_end(lines: Iterator[tuple[int, str]]) -> str:
     raise AssertionError("a block has no end")
 
 
-def tests_of(path: Path) -> Path:
+def path_of_tests(path: Path) -> Path:
     """Return the path of the test file of a page."""
     return Path(__file__).parent / f"test_{path.stem.lower().replace('-', '_')}.py"
 

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from .blocks import PAGES, STAND_INS, Page, tests_of
+from .blocks import PAGES, STAND_INS, Page, path_of_tests
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 @pytest.fixture
 def page(request: pytest.FixtureRequest, directory: Path) -> Iterator[Page]:
     """The page that the test file is named after."""
-    (path,) = (path for path in PAGES if tests_of(path) == request.path)
+    (path,) = (path for path in PAGES if path_of_tests(path) == request.path)
     page = Page(path, directory)
     try:
         yield page
