@@ -226,7 +226,7 @@ def test_reason_of_a_rejected_token_appears_only_in_the_log(make_app, caplog, to
         response = app.test_client().get("/who", headers=bearer(changed))
     assert response.json["details"] == ["Missing or invalid JWT token"]
     assert [record.getMessage() for record in caplog.records if record.name == "flask_core_auth"] == [
-        f"Token refused: {reason}"
+        f"Token rejected: {reason}"
     ]
 
 
