@@ -12,9 +12,10 @@ import pytest
 from flask import Flask
 
 from flask_core_auth import CoreAuth, auth_required
+from flask_core_auth.rejections import Reason
 
 from ..apps import PASSWORD, SECRET, USERNAME, Clock, bearer, log_in
-from .blocks import Page
+from .blocks import PAGES, Page, blocks_of
 from .tables import read, rows
 
 if t.TYPE_CHECKING:
@@ -144,9 +145,8 @@ def test_no_text_of_the_page_is_out_of_date() -> None:
 
 
 def test_each_reason_in_the_log_is_listed() -> None:
-    reasons = pytest.importorskip("flask_core_auth.rejections")
     listed = snippets("reason in the DEBUG line")
-    assert sorted(listed) == sorted(reason.value for reason in reasons.Reason)
+    assert sorted(listed) == sorted(reason.value for reason in Reason)
 
 
 def test_text_that_is_not_listed_is_found() -> None:
@@ -179,8 +179,18 @@ def test_debug_lines_go_to_standard_error(
     finally:
         logger.setLevel(logging.NOTSET)  # also empties the logger's cache
     assert re.search(
-        r"^DEBUG:flask_core_auth:Token \w+: it is malformed$", capsys.readouterr().err, re.MULTILINE
+        r"^DEBUG:flask_core_auth:Token rejected: it is malformed$", capsys.readouterr().err, re.MULTILINE
     )
+
+
+def test_explain_names_the_reason_of_the_log(
+    page: Page, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (quickstart,) = (path for path in PAGES if path.stem == "quickstart")
+    Path("app.py").write_text(blocks_of(quickstart)["app.py"].code)
+    monkeypatch.setenv("CORE_API_AUTH_JWT_SECRET", f"another {SECRET}")
+    monkeypatch.setenv("ACCESS_TOKEN", log_in(app)["access_token"])
+    page.run("explain")
 
 
 def test_challenge_tells_whether_a_token_arrived(app: Flask, clock: Clock) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from .pages.tables import read, rows
+from .tables import read, rows
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "flask_core_auth"
 PAGE = read("architecture.md")
 CALL = re.compile(r"^ *(\S+\.py) +(\w+)\(\)", re.MULTILINE)
