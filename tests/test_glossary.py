@@ -8,7 +8,7 @@ from pathlib import Path
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "glossary.md").read_text()
 #: Pages that link to a term at its first use.
-LINKING = ("http.md", "how-it-works.md", "troubleshooting.md")
+LINKING = ("http.md", "how-it-works.md", "troubleshooting.md", "tutorial.md", "compare.md")
 
 
 def definitions() -> dict[str, str]:
