@@ -2,68 +2,51 @@
 
 from __future__ import annotations
 
-import pathlib
-import time
-from unittest import mock
+import json
+from pathlib import Path
 
-from flask import Flask, request
+import pytest
+from flask import Flask
 
-from flask_core_auth import CoreAuth, auth_required, current_identity
-
+from ..apps import Clock, bearer, log_in, refresh
 from .blocks import Page
 
 
-def test_sessions_are_listed_revoked_and_watched(page: Page) -> None:
-    app = Flask(__name__, instance_path=str(pathlib.Path.cwd() / "instance"))
+@pytest.fixture
+def app(page: Page) -> Flask:
+    """An app with the sessions of the page's first block, and with rotation."""
+    app = Flask(__name__, instance_path=str(Path.cwd() / "instance"))
     app.config.update(API_AUTH_USERNAME="admin", API_AUTH_PASSWORD="correct-horse")
-    app.config["API_AUTH_JWT_SECRET"] = "a-secret-of-at-least-thirty-two-bytes"
-    page.run("sessions", CoreAuth=CoreAuth, app=app)
-    client = app.test_client()
-    login = client.post("/api/login", json={"username": "admin", "password": "correct-horse"}).json
-    refreshed = client.get(
-        "/api/login/refresh", headers={"Authorization": "Bearer " + login["refresh_token"]}
-    ).json
+    app.config["API_AUTH_JWT_SECRET"] = "made-with-flask-core-auth-generate-secret"
+    page.run("sessions", app=app)
+    return app
+
+
+def test_sessions_are_listed_and_their_refresh_tokens_rotate(page: Page, app: Flask) -> None:
+    login = log_in(app, "admin", "correct-horse")
+    refreshed = refresh(app, login["refresh_token"]).json
     assert set(refreshed) == {"access_token", "refresh_token"}
-    header = {"Authorization": "Bearer " + refreshed["access_token"]}
-    [listed] = client.get("/api/sessions", headers=header).json["sessions"]
-    assert set(listed) == {
-        "id",
-        "created_at",
-        "last_used_at",
-        "expires_at",
-        "address",
-        "user_agent",
-        "current",
-    }
-    assert pathlib.Path("instance/core-auth.db").exists()
-    app._got_first_request = False  # the page goes on to add routes
-
-    saved = []
-
-    def save_password(subject, password):
-        saved.append((subject, password))
-
+    header = bearer(refreshed["access_token"])
+    [listed] = app.test_client().get("/api/sessions", headers=header).json["sessions"]
     page.run("list")
-    page.run(
-        "revoke",
-        auth_required=auth_required,
-        current_identity=current_identity,
-        request=request,
-        save_password=save_password,
-    )
-    header = {"Authorization": "Bearer " + login["access_token"]}
+    assert set(listed) == set(json.loads(page.code)["sessions"][0])
+    assert Path("instance/core-auth.db").exists()
+
+
+def test_new_password_revokes_sessions(page: Page, app: Flask) -> None:
+    saved = []
+    page.run("revoke", save_password=lambda subject, password: saved.append((subject, password)))
+    client, header = app.test_client(), bearer(log_in(app, "admin", "correct-horse")["access_token"])
     assert client.post("/api/v3/password", json={"password": "new"}, headers=header).status_code == 204
     assert saved == [("admin", "new")]
     assert client.get("/api/sessions", headers=header).status_code == 401
+
+
+def test_app_hears_of_a_spent_refresh_token(page: Page, app: Flask, clock: Clock) -> None:
     mails = []
-
-    def mail_to(subject, text):
-        mails.append(subject)
-
-    page.run("signal", mail_to=mail_to)
-    login = client.post("/api/login", json={"username": "admin", "password": "correct-horse"}).json
-    spent = {"Authorization": "Bearer " + login["refresh_token"]}
-    assert client.get("/api/login/refresh", headers=spent).status_code == 200
-    with mock.patch("time.time", return_value=time.time() + 11):
-        assert client.get("/api/login/refresh", headers=spent).status_code == 401
+    page.run("signal", mail_to=lambda subject, text: mails.append(subject))
+    spent = log_in(app, "admin", "correct-horse")["refresh_token"]
+    assert refresh(app, spent).status_code == 200
+    clock.move(11)
+    assert refresh(app, spent).status_code == 401
     assert mails == ["admin"]
