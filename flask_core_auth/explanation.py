@@ -115,6 +115,8 @@ class Explanation:
 
 def shown(value: object) -> str:
     """Return a value of a token, cut short, on one line and without control characters."""
+    if value is None:
+        return "nothing"
     try:
         text = ascii(value)
     except RecursionError:
