@@ -12,3 +12,5 @@ def test_commands(page: Page) -> None:
     page.run("generate-secret")
     assert len(page.output.strip()) == 64
     page.run("hash-password", "token", "token-force")
+    page.run("explain", "explain-rejected", "explain-json")
+    page.run("session-setting", "sessions")
