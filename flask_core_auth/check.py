@@ -30,7 +30,6 @@ SETTINGS_BY_KEY = {setting.key: setting for setting in SETTINGS}
 #: Secrets of at least 32 bytes in the examples of the documentation. Everybody knows them.
 PRINTED_SECRETS = (
     "made-with-flask-core-auth-generate-secret",
-    "a-secret-of-at-least-thirty-two-bytes",
     "a-secret-for-tests-of-at-least-32-bytes",
     "the-secret-of-your-own-manager-32-bytes",
     "another-secret-of-at-least-32-bytes",

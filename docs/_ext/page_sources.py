@@ -1,4 +1,4 @@
-"""Remove hidden tests from the pages, and adapt links of included files."""
+"""Remove comments from the pages, and adapt links of included files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LINKS = {
 
 
 def _remove_comments(app: Sphinx, docname: str, content: list[str]) -> None:
-    # Comments hold the tests of code blocks. Empty lines in their place keep the line numbers of warnings.
+    # Empty lines in their place keep the line numbers of warnings.
     content[0] = COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), content[0])
 
 
