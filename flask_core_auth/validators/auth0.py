@@ -37,7 +37,7 @@ class UnverifiedToken:
     """A parsed token; its signature is not verified yet.
 
     :param parsed: the parts of the token.
-    :param claims: its payload.
+    :param claims: the token's payload.
     """
 
     parsed: jws.ParsedToken = field(repr=False)
@@ -63,8 +63,8 @@ def parse_token(token: str) -> UnverifiedToken:
 class SignedToken:
     """A token whose signature is valid; its claims are not validated yet.
 
-    :param header: its protected header (RFC 7515, 4).
-    :param claims: its payload.
+    :param header: the protected header (RFC 7515, 4).
+    :param claims: the token's payload.
     """
 
     header: Mapping[str, t.Any]
@@ -152,7 +152,7 @@ class Auth0Validator(BearerTokenValidator):
         """Validate the claims; the second half of :meth:`validate`.
 
         :param token: the result of :meth:`authenticate_token`.
-        :param scopes: Authlib's parameter: one of them must be granted; each is one scope, or several with
+        :param scopes: Authlib's parameter: one of them must be granted. Each is one scope, or several with
             spaces between.
         :param request: not used.
         :raises ForbiddenError: if the token is rejected.
@@ -226,7 +226,7 @@ class TenantToken:
     token: UnverifiedToken = field(repr=False)
 
     def validate(self) -> Admitted:
-        """Validate the token, as :meth:`Auth0Validator.validate` does."""
+        """Verify the token, as :meth:`Auth0Validator.validate` does."""
         return self.validator.validate(self.token)
 
 
