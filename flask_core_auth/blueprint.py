@@ -9,13 +9,14 @@ from dataclasses import replace
 from flask import Blueprint, Flask
 
 from . import jwt_extended
-from .callbacks import HostCallbacks
+from .callbacks import REJECTIONS, HostCallbacks
 from .concurrency import PasswordChecks
 from .config import AuthConfig, unknown_keys
 from .errors import ConfigError, UnauthorizedError
 from .grants import Grants
 from .identity import Admitted, Identity, is_subject
 from .protection import authorize_request, check_active
+from .rejections import log_rejection
 from .routes import add_routes
 from .signals import logged_out, send
 from .state import KEY, State
@@ -190,11 +191,17 @@ class CoreAuth(Blueprint):
             down.
         """
         state = State.current()
-        if token is None:
-            raise UnauthorizedError.missing(state.config.realm)
-        verified = state.tokens.verify(token, "access")
-        del token  # the app's callbacks may fail, and an error tracker stores the variables of this frame
-        claims, _ = check_active(state, verified)
+        try:
+            if token is None:
+                raise UnauthorizedError.missing(state.config.realm)
+            verified = state.tokens.verify(token, "access")
+            del (
+                token
+            )  # the app's callbacks may fail, and an error tracker stores the variables of this frame
+            claims, _ = check_active(state, verified)
+        except REJECTIONS as error:
+            log_rejection(error)
+            raise
         return replace(verified.identity, claims=claims)
 
 

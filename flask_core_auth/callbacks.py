@@ -15,6 +15,7 @@ from jwt import ExpiredSignatureError, InvalidTokenError
 from werkzeug.exceptions import HTTPException
 
 from .errors import ServiceUnavailableError, UnauthorizedError
+from .rejections import Reason
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -146,7 +147,7 @@ class HostCallbacks:
         if is_blocked is not default_blocklist_callback:
             with calling_host("token_in_blocklist_loader"):
                 if _call(is_blocked, header(), claims):
-                    raise UnauthorizedError.invalid(self._realm)
+                    raise UnauthorizedError.invalid(self._realm, Reason.BLOCKLIST)
         is_verified = manager._token_verification_callback
         if is_verified is not self._own_verification:
             # Without the checks of flask-core-auth around it, which would reject a spent refresh token
@@ -154,11 +155,11 @@ class HostCallbacks:
             is_verified = getattr(is_verified, APP_VERIFICATION, is_verified)
             with calling_host("token_verification_loader"):
                 if not _call(is_verified, header(), claims):
-                    raise UnauthorizedError.invalid(self._realm)
+                    raise UnauthorizedError.invalid(self._realm, Reason.VERIFICATION)
         if manager._user_lookup_callback is None:
             return None
         with calling_host("user_lookup_loader"):
             user = _call(manager._user_lookup_callback, header(), claims)
             if user is None:
-                raise UnauthorizedError.invalid(self._realm)
+                raise UnauthorizedError.invalid(self._realm, Reason.NO_USER)
             return {"loaded_user": user}

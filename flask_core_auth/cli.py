@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import typing as t
 
 import click
@@ -23,6 +24,14 @@ idp_option = click.option(
     "--idp", help="Only with this identity provider: local, host, or the domain of a (former) tenant."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")
+
+
+#: A terminal passes on lines of up to 4,096 characters, the end of the line included, and cuts longer ones.
+TERMINAL_LINE = 4096
+
+
+class _UnusableInput(click.ClickException):
+    exit_code = 2
 
 
 @click.group("core-auth")
@@ -98,6 +107,49 @@ def token(
     click.echo(
         json.dumps(pair) if as_json else "\n".join(f"{name}: {value}" for name, value in pair.items())
     )
+
+
+@core_auth.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@as_json
+@pass_script_info
+@click.pass_context
+def explain(context: click.Context, info: ScriptInfo, as_json: bool) -> None:
+    """Explain why a token is accepted or rejected.
+
+    Reads one token from standard input: an access token, a refresh token, or a token of an identity
+    provider. It shows neither the token nor a secret, and changes nothing.
+
+    Exits with 0 if the token is accepted, with 1 if it is rejected, with 2 if the input is no token.
+    """
+    from .explain import explain as explain_token
+    from .pasted import UnusableInputError, read_pasted
+
+    if context.args:
+        # click would show the argument, and the shell's history has it: it may be a token.
+        raise _UnusableInput("explain takes no arguments. Give it the token on standard input")
+    app, _ = _load(info)
+    try:
+        pasted = read_pasted(_read_input())
+    except UnusableInputError as error:
+        raise _UnusableInput(str(error)) from None
+    if pasted.removed:
+        click.echo(f"Taken off around the token: {', '.join(pasted.removed)}", err=as_json)
+    explanation = explain_token(app, pasted.token)
+    click.echo(json.dumps(explanation.as_dict(), indent=2) if as_json else explanation.as_text())
+    if not explanation.is_accepted:
+        raise SystemExit(1)
+
+
+def _read_input() -> bytes:
+    """Read the input of :func:`explain`; on a terminal, ask for it and do not show it."""
+    from .pasted import MAX_INPUT_BYTES
+
+    if sys.stdin.isatty():
+        text: str = click.prompt("Token", hide_input=True, default="", show_default=False, err=True)
+        if len(text) >= TERMINAL_LINE - 1:
+            raise _UnusableInput("A terminal cuts a token of this length. Give it through a pipe or a file")
+        return text.encode(errors="surrogateescape")
+    return sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
 
 
 @core_auth.group()

@@ -7,6 +7,8 @@ import typing as t
 
 from werkzeug import exceptions as http
 
+from .rejections import Reason
+
 if t.TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -65,32 +67,41 @@ class UnauthorizedError(AuthError, http.Unauthorized):
 
     :param realm: the protection space named in ``WWW-Authenticate``.
     :param error: the challenge's ``error`` attribute; None if no token was sent.
+    :param reason: the reason, for the log. The client is not told.
     """
 
-    def __init__(self, *details: str, realm: str, error: str | None = None) -> None:
+    def __init__(
+        self, *details: str, realm: str, error: str | None = None, reason: Reason | None = None
+    ) -> None:
         super().__init__(*details)
         self.realm = realm
         self.error = error
+        self.reason = reason
 
     @classmethod
-    def missing(cls, realm: str) -> t.Self:
+    def missing(cls, realm: str, reason: Reason = Reason.NO_TOKEN) -> t.Self:
         """Make the error for a request without a token."""
-        return cls("Missing or invalid JWT token", realm=realm)
+        return cls("Missing or invalid JWT token", realm=realm, reason=reason)
 
     @classmethod
-    def invalid(cls, realm: str) -> t.Self:
+    def invalid(cls, realm: str, reason: Reason) -> t.Self:
         """Make the error for a request with an invalid token. The client is not told which check failed."""
-        return cls("Missing or invalid JWT token", realm=realm, error="invalid_token")
+        return cls("Missing or invalid JWT token", realm=realm, error="invalid_token", reason=reason)
 
     @classmethod
     def expired(cls, realm: str) -> t.Self:
         """Make the error for a request whose token has expired."""
-        return cls("Expired JWT token", realm=realm, error="invalid_token")
+        return cls("Expired JWT token", realm=realm, error="invalid_token", reason=Reason.EXPIRED)
 
     @classmethod
     def not_fresh(cls, realm: str) -> t.Self:
         """Make the error for a valid token that was not issued straight after a login (RFC 9470)."""
-        return cls("A fresh login is required", realm=realm, error="insufficient_user_authentication")
+        return cls(
+            "A fresh login is required",
+            realm=realm,
+            error="insufficient_user_authentication",
+            reason=Reason.NOT_FRESH,
+        )
 
     def headers(self) -> list[tuple[str, str]]:
         return [("WWW-Authenticate", _challenge(realm=self.realm, error=self.error))]
@@ -106,6 +117,8 @@ class InsufficientScopeError(ForbiddenError):
     :param scopes: the scopes that the route requires.
     :param realm: the protection space named in ``WWW-Authenticate``.
     """
+
+    reason = Reason.SCOPES
 
     def __init__(self, scopes: Iterable[str], *, realm: str) -> None:
         self.scopes = " ".join(sorted(scopes))

@@ -10,6 +10,7 @@ from flask import has_request_context, request
 
 from .errors import UnauthorizedError
 from .identity import Identity, intersect_scopes
+from .rejections import Reason
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,18 +107,23 @@ class Grants:
             ),
         }
 
-    def can_exchange(self, identity: Identity, claims: Mapping[str, t.Any]) -> bool:
-        """Tell whether :meth:`exchange` would accept a refresh token. Nothing changes: the token is not
-        spent, and its session is not ended. The app's callbacks are not asked.
+    def rejection(self, identity: Identity, claims: Mapping[str, t.Any]) -> Reason | None:
+        """Return the reason for which :meth:`exchange` would reject a refresh token; None if it would not.
+
+        Nothing changes: the token is not spent, and its session is not ended. The app's callbacks are not
+        asked.
 
         :param identity: the identity of the token.
         :param claims: the claims of the token.
         :raises ServiceUnavailableError: if the session store is down.
         """
-        if self._validators.validate_again(identity, claims) is None:
-            return False
+        admitted = self._validators.validate_again(identity, claims)
+        if isinstance(admitted, Reason):
+            return admitted
         sessions = self._sessions
-        return sessions is None or sessions.accepts(claims.get("sid"), claims.get("jti"), identity)
+        return (
+            None if sessions is None else sessions.rejection(claims.get("sid"), claims.get("jti"), identity)
+        )
 
     def exchange(self, token: VerifiedToken) -> Grant:
         """Exchange a refresh token for an access token, and with rotation for the next refresh token, too.
@@ -132,23 +138,23 @@ class Grants:
         claims = token.claims()
         self._callbacks.check(token.header, claims)
         admitted = self._validators.validate_again(token.identity, claims)
-        if admitted is None:
-            raise UnauthorizedError.invalid(self._realm)
+        if isinstance(admitted, Reason):
+            raise UnauthorizedError.invalid(self._realm, admitted)
         # Scopes of both the token and the config: a refresh never adds a scope.
         scopes = intersect_scopes(token.identity.scopes, admitted.identity.scopes)
         identity, sessions = replace(admitted.identity, scopes=scopes), self._sessions
         session: t.Any = claims.get("sid")
         jti: t.Any = claims["jti"]
         if sessions is not None and not sessions.can_refresh(session, jti):
-            raise UnauthorizedError.invalid(self._realm)
+            raise UnauthorizedError.invalid(self._realm, Reason.NO_SESSION)
         additions = self._callbacks.additions(identity)
         if sessions is None:
             access_token = self._tokens.issue_access(identity, additions, fresh=False)
             return Grant(identity, None, {"access_token": access_token})
 
         refreshed = sessions.refresh(session, jti, identity, address=request.remote_addr)
-        if refreshed is None:
-            raise UnauthorizedError.invalid(self._realm)
+        if isinstance(refreshed, Reason):
+            raise UnauthorizedError.invalid(self._realm, refreshed)
         jti, expires_at = refreshed
         issue_access = partial(
             self._tokens.issue_access,

@@ -89,11 +89,11 @@ def _unique(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
     return members
 
 
-def _no_constant(name: str) -> t.NoReturn:
+def reject_constant(name: str) -> t.NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=reject_constant)
 
 
 def is_time(value: object) -> t.TypeGuard[int | float]:

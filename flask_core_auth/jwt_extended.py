@@ -4,21 +4,43 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import time
 import typing as t
 from contextvars import ContextVar
 
-from flask import current_app
+from flask import current_app, request
 from flask_jwt_extended import JWTManager
 from flask_jwt_extended.default_callbacks import default_token_verification_callback
-from flask_jwt_extended.exceptions import CSRFError
-from jwt import InvalidSignatureError
+from flask_jwt_extended.exceptions import (
+    CSRFError,
+    InvalidHeaderError,
+    InvalidQueryParamError,
+    JWTDecodeError,
+    RevokedTokenError,
+    UserClaimsVerificationError,
+    UserLookupError,
+    WrongTokenError,
+)
+from jwt.exceptions import (
+    ImmatureSignatureError,
+    InvalidAlgorithmError,
+    InvalidAudienceError,
+    InvalidIssuedAtError,
+    InvalidIssuerError,
+    InvalidSignatureError,
+    InvalidSubjectError,
+    MissingRequiredClaimError,
+)
 
 from . import jws
 from .callbacks import APP_VERIFICATION
 from .errors import UnauthorizedError
 from .identity import is_subject
+from .protection import missing_session
+from .rejections import Reason, log_reason, log_rejection
 from .state import State
+from .transport import missing_token
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -57,12 +79,12 @@ class CoreJWTManager(JWTManager):
         self.encode_key_loader(lambda identity: self._secrets[0])
         self.decode_key_loader(lambda header, claims: _signing_secret.get(self._secrets[0]))
         super().token_verification_loader(self.verify_claims)
-        self.unauthorized_loader(lambda reason: _respond(UnauthorizedError.missing(self._realm)))
+        self.unauthorized_loader(lambda text: _respond(missing_token(self._realm, request.environ)))
         self.expired_token_loader(lambda header, claims: _respond(UnauthorizedError.expired(self._realm)))
         self.needs_fresh_token_loader(
             lambda header, claims: _respond(UnauthorizedError.not_fresh(self._realm))
         )
-        self.invalid_token_loader(lambda reason: self._respond_invalid())
+        self.invalid_token_loader(lambda text: self._respond_invalid())
         for loader in (
             self.revoked_token_loader,
             self.user_lookup_error_loader,
@@ -83,14 +105,19 @@ class CoreJWTManager(JWTManager):
         call = _in_sync(callback) if inspect.iscoroutinefunction(callback) else callback
 
         def verify(header: Mapping[str, t.Any], claims: Mapping[str, t.Any]) -> bool:
-            return self.verify_claims(header, claims) and bool(call(header, claims))
+            if not self.verify_claims(header, claims):
+                return False
+            if not call(header, claims):
+                log_reason(Reason.VERIFICATION)
+                return False
+            return True
 
         setattr(verify, APP_VERIFICATION, callback)
         super().token_verification_loader(verify)
         return callback
 
     def _respond_invalid(self) -> ResponseReturnValue:
-        return _respond(UnauthorizedError.invalid(self._realm))
+        return _respond(UnauthorizedError.invalid(self._realm, Reason.MALFORMED))
 
     def verify_claims(self, header: Mapping[str, t.Any], claims: Mapping[str, t.Any]) -> bool:
         """Verify the claims that flask-jwt-extended does not check.
@@ -98,15 +125,24 @@ class CoreJWTManager(JWTManager):
         Without these checks, a Core's refresh token, which has no ``type``, would pass as an access token,
         and a token without ``exp`` would never expire.
         """
+        reason = self._rejection(claims)
+        if reason is not None:
+            log_reason(reason)
+        return reason is None
+
+    def _rejection(self, claims: Mapping[str, t.Any]) -> Reason | None:
         expires = claims.get("exp")
-        return (
-            jws.is_time(expires)
-            and expires > time.time()
-            and claims.get("iss") == self._realm
-            and claims.get("usefor") == claims.get("type")
-            and is_subject(claims.get("sub"))
-            and _is_active(claims)
-        )
+        if not jws.is_time(expires):
+            return Reason.NO_EXPIRY
+        if expires <= time.time():
+            return Reason.EXPIRED
+        if claims.get("iss") != self._realm:
+            return Reason.REALM
+        if claims.get("usefor") != claims.get("type"):
+            return Reason.NO_REFRESH_TOKEN if claims.get("type") == "refresh" else Reason.NO_ACCESS_TOKEN
+        if not is_subject(claims.get("sub")):
+            return Reason.SUBJECT
+        return _inactive(claims)
 
     def _decode_jwt_from_config(
         self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
@@ -126,17 +162,20 @@ class CoreJWTManager(JWTManager):
         raise last
 
 
-def _is_active(claims: Mapping[str, t.Any]) -> bool:
+def _inactive(claims: Mapping[str, t.Any]) -> Reason | None:
+    """Return the reason for which a token is not active; None if it is active."""
     state = State.current()
     try:
         identity = state.tokens.identity(claims)
-    except ValueError:  # its idp or its scope is invalid
-        return False
+    except ValueError:
+        return Reason.IDENTITY
     if claims["type"] == "refresh":
         # Otherwise a token that no refresh accepts any longer would still be accepted in a view.
-        return state.grants.can_exchange(identity, claims)
+        return state.grants.rejection(identity, claims)
     sessions = state.sessions
-    return sessions is None or not sessions.always or sessions.is_live(claims.get("sid"), identity)
+    if sessions is None or not sessions.always or sessions.is_live(claims.get("sid"), identity):
+        return None
+    return missing_session(claims)
 
 
 def _in_sync(callback: Callable[..., t.Any]) -> Callable[..., t.Any]:
@@ -148,8 +187,43 @@ def _in_sync(callback: Callable[..., t.Any]) -> Callable[..., t.Any]:
 
 
 def _respond(error: UnauthorizedError) -> ResponseReturnValue:
+    # The exception that Flask handles now: flask-jwt-extended passes only its text to the callback.
+    raised = sys.exception()
+    if not isinstance(raised, UserClaimsVerificationError):  # verify_claims() has logged it
+        error.reason = _reason(raised) or error.reason
+        log_rejection(error)
     # By way of the app, so that its own handlers for this status are called.
     return current_app.handle_user_exception(error)
+
+
+#: The reasons by the exceptions of flask-jwt-extended and PyJWT. The first match counts.
+_REASONS: tuple[tuple[type[Exception], Reason], ...] = (
+    (InvalidHeaderError, Reason.HEADER),
+    (InvalidQueryParamError, Reason.PLACE),
+    (RevokedTokenError, Reason.BLOCKLIST),
+    (UserLookupError, Reason.NO_USER),
+    (InvalidSignatureError, Reason.SIGNATURE),
+    (InvalidAlgorithmError, Reason.ALGORITHM),
+    (InvalidAudienceError, Reason.AUDIENCE),
+    (InvalidIssuerError, Reason.REALM),
+    (InvalidIssuedAtError, Reason.ISSUED_LATER),
+    (InvalidSubjectError, Reason.SUBJECT),
+)
+
+
+def _reason(raised: BaseException | None) -> Reason | None:
+    text = str(raised)
+    if isinstance(raised, CSRFError):
+        return Reason.NO_CSRF if text.startswith("Missing") else Reason.OTHER_CSRF
+    if isinstance(raised, WrongTokenError):
+        return Reason.NO_REFRESH_TOKEN if text.startswith("Only refresh") else Reason.NO_ACCESS_TOKEN
+    if isinstance(raised, ImmatureSignatureError):
+        return Reason.ISSUED_LATER if text.endswith("(iat)") else Reason.NOT_BEFORE
+    if isinstance(raised, MissingRequiredClaimError):
+        return Reason.AUDIENCE if raised.claim == "aud" else Reason.REALM
+    if isinstance(raised, JWTDecodeError):
+        return Reason.OTHER_CSRF if text.endswith("csrf") else Reason.SUBJECT
+    return next((reason for error, reason in _REASONS if isinstance(raised, error)), None)
 
 
 def ensure_manager(app: Flask, config: AuthConfig, *, prefix: str) -> JWTManager:

@@ -7,17 +7,18 @@ import contextlib
 import functools
 import inspect
 import typing as t
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from flask import current_app, request
 from flask.globals import app_ctx
 
 from .callbacks import REJECTIONS
-from .errors import InsufficientScopeError, UnauthorizedError
+from .errors import AuthError, InsufficientScopeError, UnauthorizedError
 from .identity import ANONYMOUS, is_scope
 from .localhost import is_local
+from .rejections import Reason, log_rejection
 from .state import KEY, State, setup_error
-from .transport import read_token
+from .transport import missing_token, read_token
 
 if t.TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -32,6 +33,7 @@ PROTECTED_MARK = "_core_auth_protected"
 BARE_MARK = "_core_auth_bare"
 
 ViewT = t.TypeVar("ViewT", bound=Callable[..., t.Any])
+ErrorT = t.TypeVar("ErrorT", bound=AuthError)
 
 
 @t.overload
@@ -166,13 +168,14 @@ def authorize(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
     if token is not None:
         try:
             claims, user = check_active(state, token)
-        except REJECTIONS:
+        except REJECTIONS as error:
             if not _is_open(state, environ):
+                log_rejection(error)
                 raise
             token = None
     if token is None:
         if (fresh or scopes) and state.config.enable and environ["REQUEST_METHOD"] != "OPTIONS":
-            raise UnauthorizedError.missing(state.config.realm)
+            raise _logged(UnauthorizedError.missing(state.config.realm, Reason.BYPASS))
         values.update(
             _core_auth_environ=environ,
             _core_auth_granted=ANONYMOUS,
@@ -185,9 +188,9 @@ def authorize(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
         return
 
     if fresh and not token.fresh and state.config.enable:
-        raise UnauthorizedError.not_fresh(state.config.realm)
+        raise _logged(UnauthorizedError.not_fresh(state.config.realm))
     if scopes and not token.identity.has_scopes(scopes) and state.config.enable:
-        raise InsufficientScopeError(scopes, realm=state.config.realm)
+        raise _logged(InsufficientScopeError(scopes, realm=state.config.realm))
     # One update instead of seven calls of g.__setattr__(), which is written in Python.
     values.update(
         _core_auth_environ=environ,
@@ -209,8 +212,16 @@ def check_active(state: State, token: VerifiedToken) -> tuple[dict[str, t.Any], 
     """
     claims, sessions = token.claims(), state.sessions
     if sessions is not None and sessions.always and not sessions.is_live(claims.get("sid"), token.identity):
-        raise UnauthorizedError.invalid(state.config.realm)
+        raise UnauthorizedError.invalid(state.config.realm, missing_session(claims))
     return claims, state.callbacks.check(token.header, claims)
+
+
+def missing_session(claims: Mapping[str, t.Any]) -> Reason:
+    """Return the reason for which a token without a live session is rejected.
+
+    :param claims: the claims of the token.
+    """
+    return Reason.ENDED if "sid" in claims else Reason.NO_SESSION
 
 
 def _find_token(
@@ -224,11 +235,17 @@ def _find_token(
         if sent is not None:
             return sent
         if not optional:
-            raise UnauthorizedError.missing(state.config.realm)
-    except UnauthorizedError:
+            raise missing_token(state.config.realm, environ)
+    except UnauthorizedError as error:
         if not _is_open(state, environ):
+            log_rejection(error)
             raise
     return None, None
+
+
+def _logged(error: ErrorT) -> ErrorT:
+    log_rejection(error)
+    return error
 
 
 def _is_open(state: State, environ: WSGIEnvironment) -> bool:

@@ -18,6 +18,7 @@ from flask_jwt_extended.tokens import _encode_jwt
 from . import jws
 from .errors import ServiceUnavailableError, UnauthorizedError
 from .identity import Identity, is_subject
+from .rejections import Reason
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -225,35 +226,36 @@ class Tokens:
         try:
             signed = jws.parse(token)
             if signed.header.get("alg") != "HS256":
-                raise self._invalid("it is not signed with HS256")
+                raise UnauthorizedError.invalid(self._realm, Reason.ALGORITHM)
             if not jws.has_hs256_signature(signed, self._secrets):
-                raise self._invalid("it is not signed with one of the configured secrets")
+                raise UnauthorizedError.invalid(self._realm, Reason.SIGNATURE)
             claims = jws.load_object(signed.payload)
         except (jws.MalformedTokenError, ValueError, RecursionError):
-            raise self._invalid("it is malformed") from None
+            raise UnauthorizedError.invalid(self._realm, Reason.MALFORMED) from None
 
         now = time.time()
         expires = claims.get("exp")
         if not jws.is_time(expires):
-            raise self._invalid("it has no expiry (exp)")
+            raise UnauthorizedError.invalid(self._realm, Reason.NO_EXPIRY)
         if expires <= now:
             raise UnauthorizedError.expired(self._realm)
-        for name in ("iat", "nbf"):
+        for name, reason in _EARLIEST:
             moment = claims.get(name, now)
             if not jws.is_time(moment) or moment > now + jws.LEEWAY_SECONDS:
-                raise self._invalid(f"it is not valid yet ({name})")
+                raise UnauthorizedError.invalid(self._realm, reason)
         if claims.get("iss") != self._realm:
-            raise self._invalid("it is of another realm (iss)")
-        if self._audience is not None and not _accepts_audience(self._audience, claims.get("aud")):
-            raise self._invalid("it is for another audience (aud)")
+            raise UnauthorizedError.invalid(self._realm, Reason.REALM)
+        if self._audience is not None and not accepts_audience(self._audience, claims.get("aud")):
+            raise UnauthorizedError.invalid(self._realm, Reason.AUDIENCE)
         if not is_subject(claims.get("sub")):
-            raise self._invalid("it has no subject (sub)")
+            raise UnauthorizedError.invalid(self._realm, Reason.SUBJECT)
         if claims.get("usefor") != use or claims.get("type", use) != use:
-            raise self._invalid(f"it is no {use} token of this app (usefor)")
+            other = Reason.NO_ACCESS_TOKEN if use == "access" else Reason.NO_REFRESH_TOKEN
+            raise UnauthorizedError.invalid(self._realm, other)
         try:
             identity = self.identity(claims)
         except ValueError:  # Identity rejects the value of the scope claim
-            raise self._invalid("its idp or its scope is invalid") from None
+            raise UnauthorizedError.invalid(self._realm, Reason.IDENTITY) from None
 
         return VerifiedToken(
             identity=identity,
@@ -278,10 +280,9 @@ class Tokens:
             raise ValueError("idp is not a string")
         return self._validators.identify(subject)  # a datarhei Core's token has no idp
 
-    def _invalid(self, reason: str) -> UnauthorizedError:
-        # The reason is for the app's developer alone: the client learns only that the token is invalid.
-        logger.debug("Token refused: %s", reason)
-        return UnauthorizedError.invalid(self._realm)
+
+#: The claims that say since when a token is valid, with the reason of a rejection.
+_EARLIEST = (("iat", Reason.ISSUED_LATER), ("nbf", Reason.NOT_BEFORE))
 
 
 @lru_cache(maxsize=1024)
@@ -290,7 +291,8 @@ def _identity_of(subject: str, idp: str, scope: str) -> Identity:
     return Identity(subject, idp, frozenset(scope.split()))
 
 
-def _accepts_audience(accepted: frozenset[str], audience: object) -> bool:
+def accepts_audience(accepted: frozenset[str], audience: object) -> bool:
+    """Tell whether an ``aud`` claim names an accepted audience."""
     # RFC 7519, 4.1.3: one string, or several.
     named = audience if isinstance(audience, list) else [audience]
     return any(isinstance(name, str) and name in accepted for name in named)

@@ -19,6 +19,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from . import jws
 from .errors import BadRequestError, ContentTooLargeError, UnauthorizedError
+from .rejections import Reason
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,7 +87,7 @@ def read_token(
     try:
         bearer = bearer_token(environ.get("HTTP_AUTHORIZATION"))
     except MalformedBearerError:
-        raise UnauthorizedError.invalid(realm) from None
+        raise UnauthorizedError.invalid(realm, Reason.HEADER) from None
     if bearer is not None:
         return tokens.verify(bearer, use), "headers"
     sent = _read_elsewhere(realm, refresh=use == "refresh")
@@ -96,8 +97,14 @@ def read_token(
     if sent.csrf is not None:
         expected = token.claims().get("csrf")
         if not isinstance(expected, str) or not hmac.compare_digest(expected.encode(), sent.csrf.encode()):
-            raise UnauthorizedError.invalid(realm)
+            raise UnauthorizedError.invalid(realm, Reason.OTHER_CSRF)
     return token, sent.location
+
+
+def missing_token(realm: str, environ: WSGIEnvironment) -> UnauthorizedError:
+    """Make the error for a request from which :func:`read_token` reads no token."""
+    header = environ.get("HTTP_AUTHORIZATION", "").strip()
+    return UnauthorizedError.missing(realm, Reason.SCHEME if header else Reason.NO_TOKEN)
 
 
 def _read_elsewhere(realm: str, *, refresh: bool) -> SentToken | None:
@@ -109,10 +116,11 @@ def _read_elsewhere(realm: str, *, refresh: bool) -> SentToken | None:
             token, csrf = reader(refresh)
         except NoAuthorizationError:
             continue
-        except JWTExtendedException:  # the token lacks its CSRF value or its prefix
-            raise UnauthorizedError.invalid(realm) from None
+        except JWTExtendedException as error:  # the token lacks its CSRF value or its prefix
+            reason = Reason.NO_CSRF if isinstance(error, CSRFError) else Reason.PLACE
+            raise UnauthorizedError.invalid(realm, reason) from None
         if not isinstance(token, str):
-            raise UnauthorizedError.invalid(realm)
+            raise UnauthorizedError.invalid(realm, Reason.MALFORMED)
         return SentToken(token, csrf, location)
     return None
 

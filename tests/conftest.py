@@ -14,6 +14,7 @@ from flask_core_auth import CoreAuth, auth_required, circuit_breaker, current_id
 
 from .apps import PASSWORD, SECRET, USERNAME, Clock, log_in
 from .bad_tokens import BAD_TOKENS
+from .explaining import stage
 from .limits import extend_limits, restore_limits
 from .shown import Shown
 from .stores import (
@@ -43,6 +44,7 @@ __all__ = [
     "redis_server",
     "redis_url",
     "sqlite_url",
+    "stage",
     "store_url",
     "tenant",
     "tenant_authority",

@@ -10,8 +10,10 @@ import sys
 import typing as t
 from pathlib import Path
 
+import click
 import pytest
 
+from flask_core_auth.cli import core_auth
 from flask_core_auth.config import SETTINGS
 
 ROOT = Path(__file__).parent.parent
@@ -74,3 +76,19 @@ def test_make_targets_in_contributing_exist() -> None:
     assert len(targets) > 3
     for target in targets:
         subprocess.run(["make", "--dry-run", "-C", ROOT, target], check=True, capture_output=True)
+
+
+def test_every_command_and_option_is_in_the_reference() -> None:
+    text = (DOCS / "cli.md").read_text()
+    assert set(re.findall(r"^## (.+)$", text, re.MULTILINE)) == set(core_auth.commands)
+    listed = text.partition("\n## ")[0]
+    for name, command in core_auth.commands.items():
+        section = text.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        assert section, name
+        assert f"`{name}`" in listed, name
+        inner = command.commands if isinstance(command, click.Group) else {}
+        for subcommand, part in {name: command, **inner}.items():
+            assert subcommand in section, subcommand
+            for option in part.params:
+                if isinstance(option, click.Option):
+                    assert option.opts[0] in section, (subcommand, option.opts)

@@ -113,6 +113,13 @@ def test_iat_may_be_missing(app):
     assert app.test_client().get("/who", headers=bearer(forge(claims(iat=...)))).status_code == 200
 
 
+@pytest.mark.parametrize("idp", [1, True, ["local"], {}])
+def test_idp_that_is_not_a_string_is_rejected(app, idp):
+    for use, path in (("access", "/who"), ("refresh", "/api/login/refresh")):
+        headers = bearer(forge(claims(use, idp=idp)))
+        assert app.test_client().get(path, headers=headers).status_code == 401
+
+
 @pytest.mark.parametrize("fresh", [None, 1, "true", 99999999999, [True]])
 def test_only_true_is_fresh(app, fresh):
     token = forge(claims(fresh=fresh))
@@ -226,7 +233,7 @@ def test_reason_of_a_rejected_token_appears_only_in_the_log(make_app, caplog, to
         response = app.test_client().get("/who", headers=bearer(changed))
     assert response.json["details"] == ["Missing or invalid JWT token"]
     assert [record.getMessage() for record in caplog.records if record.name == "flask_core_auth"] == [
-        f"Token refused: {reason}"
+        f"Token rejected: {reason}"
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from ..errors import ConfigError
@@ -62,7 +62,9 @@ class AuthConfig:
                 problems.append((setting.key, str(problem)))
                 values[setting.key] = setting.default
         invalid = {key for key, _ in problems}
-        problems += ((key, problem) for key, problem in _contradictions(values, app) if key not in invalid)
+        problems += (
+            (key, problem) for key, problem in _contradictions(values, invalid, app) if key not in invalid
+        )
         if problems:
             raise ConfigError(problems)
 
@@ -131,8 +133,14 @@ def unknown_keys(config: Mapping[str, object]) -> t.Iterator[tuple[str, str]]:
             yield key, "is no setting" + (f": {meant[0]} is meant, perhaps" if meant else "")
 
 
-def _contradictions(values: Mapping[str, t.Any], app: Flask) -> t.Iterator[tuple[str, str]]:
-    """Yield the problems between settings that are valid one by one."""
+def _contradictions(
+    values: Mapping[str, t.Any], invalid: Collection[str], app: Flask
+) -> t.Iterator[tuple[str, str]]:
+    """Yield the problems between settings that are valid one by one.
+
+    :param values: the value of each setting; the default of an invalid one.
+    :param invalid: the keys of the invalid settings. What only follows from one of them is no problem.
+    """
     username, password = values["API_AUTH_USERNAME"], values["API_AUTH_PASSWORD"]
     users, secret = values["API_AUTH_USERS"], values["API_AUTH_JWT_SECRET"]
     tenants = values["API_AUTH_AUTH0_TENANTS"]
@@ -142,14 +150,15 @@ def _contradictions(values: Mapping[str, t.Any], app: Flask) -> t.Iterator[tuple
         yield "API_AUTH_USERNAME", "is not set, but API_AUTH_PASSWORD is"
     if username in users:
         yield "API_AUTH_USERS", f"names {username!r}, which API_AUTH_USERNAME names already"
-    if not secret and (values["API_AUTH_ENABLE"] or username or users or tenants):
+    is_enabled = values["API_AUTH_ENABLE"] and "API_AUTH_ENABLE" not in invalid
+    if not secret and (is_enabled or username or users or tenants):
         yield "API_AUTH_JWT_SECRET", f"is not set (and SECRET_KEY is never used); {GENERATE_ADVICE}"
     if values["API_AUTH_AUTH0_ENABLE"] and not tenants:
         yield "API_AUTH_AUTH0_TENANTS", "names no tenant, but API_AUTH_AUTH0_ENABLE is true"
     for tenant in tenants:
         for problem in url_problems(tenant, local=app.debug or app.testing):
             yield "API_AUTH_AUTH0_TENANTS", problem
-    if not values["API_AUTH_SESSIONS"]:
+    if not values["API_AUTH_SESSIONS"] and "API_AUTH_SESSIONS" not in invalid:
         if values["API_AUTH_REFRESH_ROTATION"]:
             yield "API_AUTH_REFRESH_ROTATION", "needs sessions: set API_AUTH_SESSIONS"
         if values["API_AUTH_SESSION_CHECK"] == "always":

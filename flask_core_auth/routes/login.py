@@ -198,13 +198,9 @@ def _load_json(body: bytes) -> object:
     """Parse JSON (RFC 8259), or return ``_NOT_JSON``."""
     # Not an exception: the parser's error has the body, and would be the context of another error.
     try:
-        return json.loads(body.decode(), parse_constant=_reject_constant)
+        return json.loads(body.decode(), parse_constant=jws.reject_constant)
     except (ValueError, RecursionError):
         return _NOT_JSON
-
-
-def _reject_constant(name: str) -> t.NoReturn:
-    raise ValueError(f"{name} is no JSON")  # RFC 8259, 6: neither NaN nor Infinity
 
 
 def _text_field(fields: dict[str, t.Any], name: str) -> str:

@@ -9,11 +9,12 @@ from dataclasses import replace
 from flask import request
 from werkzeug.exceptions import MethodNotAllowed
 
-from ..errors import UnauthorizedError
+from ..callbacks import REJECTIONS
 from ..protection import mark_exempt
+from ..rejections import log_rejection
 from ..signals import send, token_refreshed
 from ..state import State
-from ..transport import read_token, tokens_response
+from ..transport import missing_token, read_token, tokens_response
 
 if t.TYPE_CHECKING:
     from flask import Response
@@ -28,11 +29,15 @@ def refresh() -> Response:
     if request.method == "HEAD":  # its response has no body: a rotated token would be lost
         raise MethodNotAllowed(["GET", "OPTIONS"])
     state = State.current()
-    sent = read_token(state.tokens, state.config.realm, "refresh", request.environ)
-    if sent is None:
-        raise UnauthorizedError.missing(state.config.realm)
-    token, location = sent
-    grant = state.grants.exchange(token)
+    try:
+        sent = read_token(state.tokens, state.config.realm, "refresh", request.environ)
+        if sent is None:
+            raise missing_token(state.config.realm, request.environ)
+        token, location = sent
+        grant = state.grants.exchange(token)
+    except REJECTIONS as error:
+        log_rejection(error)
+        raise
     # A script on the page (XSS) cannot read the cookies. It must not get the tokens from the body either.
     body = not (state.config.cookies and location == "cookies")
     response = tokens_response(grant.tokens, cookies=state.config.cookies, body=body)

@@ -6,10 +6,12 @@ import typing as t
 
 from flask import Response, jsonify, request
 
+from ..callbacks import REJECTIONS
 from ..errors import NotFoundError, UnauthorizedError
-from ..protection import mark_exempt
+from ..protection import mark_exempt, missing_session
+from ..rejections import Reason, log_rejection
 from ..state import State
-from ..transport import read_token, unset_cookies
+from ..transport import missing_token, read_token, unset_cookies
 
 if t.TYPE_CHECKING:
     from ..identity import Identity
@@ -26,14 +28,17 @@ def logout() -> Response:
     asked: a token may always be given up.
     """
     state = State.current()
-    token = _access_or_refresh_token(state)
-    response = Response(status=204)
-    if state.sessions is not None:
+    try:
+        token = _access_or_refresh_token(state)
         session = token.claims().get("sid")
-        if session is not None:
-            state.sessions.end(session, token.identity, address=request.remote_addr)
-        elif not state.config.cookies:
-            raise UnauthorizedError.invalid(state.config.realm)
+        if session is None and state.sessions is not None and not state.config.cookies:
+            raise UnauthorizedError.invalid(state.config.realm, Reason.NO_SESSION)
+    except UnauthorizedError as error:
+        log_rejection(error)
+        raise
+    response = Response(status=204)
+    if session is not None and state.sessions is not None:
+        state.sessions.end(session, token.identity, address=request.remote_addr)
     if state.config.cookies:
         unset_cookies(response)
     return response
@@ -78,14 +83,15 @@ def _sessions_of(state: State) -> Sessions:
 def _access_or_refresh_token(state: State) -> VerifiedToken:
     """Return the access token of the request or, without a valid one, its refresh token."""
     realm = state.config.realm
+    missing = missing_token(realm, request.environ)
     try:
         sent = read_token(state.tokens, realm, "access", request.environ)
-    except UnauthorizedError:
-        sent = None
+    except UnauthorizedError as error:
+        sent, missing.reason = None, error.reason
     if sent is None:
         sent = read_token(state.tokens, realm, "refresh", request.environ)
     if sent is None:
-        raise UnauthorizedError.missing(realm)
+        raise missing
     return sent[0]
 
 
@@ -96,12 +102,16 @@ def _identity_and_session(state: State) -> tuple[Identity, str]:
     must not end other sessions.
     """
     realm = state.config.realm
-    sent = read_token(state.tokens, realm, "access", request.environ)
-    if sent is None:
-        raise UnauthorizedError.missing(realm)
-    token, _ = sent
-    claims = token.claims()
-    if not _sessions_of(state).is_live(claims.get("sid"), token.identity):
-        raise UnauthorizedError.invalid(realm)
-    state.callbacks.check(token.header, claims)
+    try:
+        sent = read_token(state.tokens, realm, "access", request.environ)
+        if sent is None:
+            raise missing_token(realm, request.environ)
+        token, _ = sent
+        claims = token.claims()
+        if not _sessions_of(state).is_live(claims.get("sid"), token.identity):
+            raise UnauthorizedError.invalid(realm, missing_session(claims))
+        state.callbacks.check(token.header, claims)
+    except REJECTIONS as error:
+        log_rejection(error)
+        raise
     return token.identity, claims["sid"]

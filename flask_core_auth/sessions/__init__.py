@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from ..circuit_breaker import CircuitBreaker
 from ..errors import ServiceUnavailableError
+from ..rejections import Reason
 from ..signals import logged_out, refresh_repeated, refresh_reused, send
 from .store import RefreshRequest, Session, SessionStore, StoreDownError, StoreTimeoutError, Verdict
 
@@ -144,7 +145,7 @@ class Sessions:
 
     def refresh(
         self, session_id: str, jti: str, identity: Identity, *, address: str | None
-    ) -> tuple[str, int] | None:
+    ) -> tuple[str, int] | Reason:
         """Use a refresh token: rotate it, or end its session if it was rotated before.
 
         :param session_id: the token's ``sid`` claim.
@@ -152,7 +153,7 @@ class Sessions:
         :param identity: the token's identity.
         :param address: the client's address, for the log.
         :return: the ``jti`` of the refresh token in force and the session's expiry, in seconds since the
-            epoch; None if the token is not accepted.
+            epoch; the reason, if the token is not accepted.
         :raises ServiceUnavailableError: if the store is down.
         """
         request = RefreshRequest(
@@ -175,8 +176,9 @@ class Sessions:
                 session_id,
             )
             send(refresh_reused, subject=identity.subject, idp=identity.idp, session=session_id)
+            return Reason.SPENT
         if decision.verdict is not Verdict.ACCEPTED:
-            return None
+            return Reason.ENDED
         if decision.jti not in (jti, request.successor):
             logger.info(
                 "A rotated refresh token of %r (%s) came again within the grace from %s, session %s",
@@ -193,23 +195,38 @@ class Sessions:
         asked."""
         return is_session_id(session_id) and isinstance(jti, str)
 
-    def accepts(self, session_id: object, jti: object, identity: Identity) -> bool:
-        """Tell whether :meth:`refresh` would accept a refresh token. Nothing changes: the token is not
-        used, and a spent token does not end its session.
+    def rejection(self, session_id: object, jti: object, identity: Identity) -> Reason | None:
+        """Return the reason for which :meth:`refresh` would reject a refresh token; None if it would not.
+
+        Nothing changes: the token is not used, and a spent token does not end its session.
 
         :param session_id: the token's ``sid`` claim, if it has one.
         :param jti: the token's ``jti`` claim.
         :param identity: the token's identity.
         :raises ServiceUnavailableError: if the store is down.
         """
-        if not is_session_id(session_id):
-            return False
-        owner, now = self._owner(identity), time.time()
-        session = self._ask(lambda: self._store.find(session_id, owner, now=now, max_age=self._max_age))
+        if not self.can_refresh(session_id, jti):
+            return Reason.NO_SESSION
+        session = self.find(session_id, identity)
         if session is None:
-            return False
-        is_in_grace = session.rotated_at is not None and 0 < self._grace > now - session.rotated_at
-        return jti == session.jti or (is_in_grace and jti == session.previous_jti)
+            return Reason.ENDED
+        is_in_grace = session.rotated_at is not None and 0 < self._grace > time.time() - session.rotated_at
+        is_accepted = jti == session.jti or (is_in_grace and jti == session.previous_jti)
+        return None if is_accepted else Reason.SPENT
+
+    def find(self, session_id: object, identity: Identity) -> Session | None:
+        """Return a live session of an identity; None if there is none.
+
+        :param session_id: the ``sid`` claim of a token, if it has one.
+        :param identity: the identity of the token.
+        :raises ServiceUnavailableError: if the store is down.
+        """
+        if not is_session_id(session_id):
+            return None
+        owner = self._owner(identity)
+        return self._ask(
+            lambda: self._store.find(session_id, owner, now=time.time(), max_age=self._max_age)
+        )
 
     def is_live(self, session_id: object, identity: Identity) -> bool:
         """Tell whether an identity has a session, which has not expired.

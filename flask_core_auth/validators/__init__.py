@@ -11,6 +11,7 @@ import typing as t
 
 from ..errors import ForbiddenError
 from ..identity import Admitted, Identity
+from ..rejections import Reason
 from .local import LocalValidator
 
 if t.TYPE_CHECKING:
@@ -87,17 +88,17 @@ class Validators:
             raise ForbiddenError("Wrong username or password")
         return admitted
 
-    def validate_again(self, identity: Identity, claims: t.Mapping[str, t.Any]) -> Admitted | None:
+    def validate_again(self, identity: Identity, claims: t.Mapping[str, t.Any]) -> Admitted | Reason:
         """Validate the identity of a refresh token again: it may have been removed since the login.
 
         :param identity: the identity of the token.
         :param claims: the claims of the token.
-        :return: the identity with the scopes that the config allows now; None if it was removed.
+        :return: the identity with the scopes that the config allows now, or the reason of a rejection.
         """
         subject, idp = t.cast(str, identity.subject), identity.idp
         is_core_token = "idp" not in claims
         if idp == "host":
-            return None if is_core_token else Admitted(identity)
+            return Reason.NOT_ALLOWED if is_core_token else Admitted(identity)
         if idp == "local":
             # A Core's token has no digest. Local tokens of flask-core-auth carry one, so a missing one
             # counts as wrong.
@@ -105,7 +106,7 @@ class Validators:
             return self._local.validate_again(subject, credential)
         tenant = self._tenants.get(idp)
         if tenant is None or not tenant.admits(subject):
-            return None
+            return Reason.NOT_ALLOWED
         return Admitted(Identity(subject, idp, tenant.scopes))
 
     def identify(self, subject: str) -> Identity:

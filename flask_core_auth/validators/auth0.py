@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from authlib.oauth2.rfc6750 import BearerTokenValidator
@@ -71,6 +71,17 @@ class SignedToken:
     claims: Mapping[str, t.Any]
 
 
+class Problem(t.NamedTuple):
+    """A check that a token fails.
+
+    :param check: its name, as ``flask core-auth explain`` shows it.
+    :param detail: the reason, a sentence for the client and the log.
+    """
+
+    check: str
+    detail: str
+
+
 class Auth0Validator(BearerTokenValidator):
     """Validates the access tokens of one tenant (RFC 7519, RFC 9068).
 
@@ -98,7 +109,7 @@ class Auth0Validator(BearerTokenValidator):
             Identity(
                 subject=signed.claims["sub"],
                 idp=self.tenant.domain,
-                scopes=self._scopes(signed.claims),
+                scopes=self.scopes_of(signed.claims),
                 claims=signed.claims,
             )
         )
@@ -122,23 +133,38 @@ class Auth0Validator(BearerTokenValidator):
         :raises ForbiddenError: if it is not valid.
         :raises ServiceUnavailableError: if the tenant's keys cannot be fetched.
         """
+        for problem in self.signature_problems(token):
+            raise ForbiddenError(problem.detail)
+        return SignedToken(token.parsed.header, token.claims)
+
+    def signature_problems(self, token: UnverifiedToken) -> Iterator[Problem]:
+        """Yield every problem of a token's header and signature; none if the signature is valid.
+
+        :raises ServiceUnavailableError: if the tenant's keys cannot be fetched.
+        """
         signed = token.parsed
         algorithm, kid = signed.header.get("alg"), signed.header.get("kid")
-        if not isinstance(algorithm, str) or algorithm not in self.tenant.algorithms:
-            raise ForbiddenError("The token is signed with an algorithm that is not accepted")
+        is_algorithm = isinstance(algorithm, str) and algorithm in self.tenant.algorithms
+        if not is_algorithm:
+            yield Problem("alg", "The token is signed with an algorithm that is not accepted")
         if not isinstance(kid, str) or not kid:
-            raise ForbiddenError("The token does not name its key (kid)")
+            yield Problem("kid", "The token does not name its key (kid)")
+        elif is_algorithm:
+            yield from self._key_problems(signed, kid, t.cast(str, algorithm))
+
+    def _key_problems(self, signed: jws.ParsedToken, kid: str, algorithm: str) -> Iterator[Problem]:
         try:
             keys = self._keys.find(kid, algorithm)
         except UnknownKeyError:
-            raise ForbiddenError("The token's key (kid) is not one of its tenant's") from None
+            yield Problem("kid", "The token's key (kid) is not one of its tenant's")
+            return
         try:
             verified = any(self._is_signed_with(key, signed) for key in keys)
         except JoseError:
-            raise ForbiddenError("The token's header is malformed") from None
+            yield Problem("form", "The token's header is malformed")
+            return
         if not verified:
-            raise ForbiddenError("The token's signature does not match")
-        return SignedToken(signed.header, token.claims)
+            yield Problem("signature", "The token's signature does not match")
 
     def _is_signed_with(self, key: Key, signed: jws.ParsedToken) -> bool:
         signature = CompactSignature(signed.header, signed.payload)
@@ -157,54 +183,46 @@ class Auth0Validator(BearerTokenValidator):
         :param request: not used.
         :raises ForbiddenError: if the token is rejected.
         """
-        claims, now = token.claims, time.time()
-        if claims.get("iss") != self.tenant.issuer:
-            raise ForbiddenError("The token is of another issuer (iss)")
-        if "aud" not in claims:
-            raise ForbiddenError("The token has no audience (aud)")
-        if not _names_audience(claims["aud"], self.tenant.audience):
-            raise ForbiddenError("The token is for another audience (aud)")
-        if "exp" not in claims:
-            raise ForbiddenError("The token has no expiry (exp)")
-        for name in ("exp", "nbf", "iat"):
-            if name in claims and not jws.is_time(claims[name]):
-                raise ForbiddenError(f"The token has a malformed time ({name})")
-        if claims["exp"] + jws.LEEWAY_SECONDS <= now:
-            raise ForbiddenError("The token has expired")
-        if claims.get("nbf", now) > now + jws.LEEWAY_SECONDS:
-            raise ForbiddenError("The token is not valid yet (nbf)")
-        if claims.get("iat", now) > now + jws.LEEWAY_SECONDS:
-            raise ForbiddenError("The token was issued in the future (iat)")
-        # Auth0 names this claim azp, RFC 9068 client_id.
-        client = claims["azp"] if "azp" in claims else claims.get("client_id")
-        if self.tenant.clientid and client != self.tenant.clientid:
-            raise ForbiddenError("The token was issued to another client (azp)")
-        if "typ" in token.header and not _is_access_token(token.header["typ"]):
-            raise ForbiddenError("The token is of a type (typ) that is not accepted")
-        # RFC 9449, 6 and RFC 8705, 3.1: only the holder of a key may use the token, and no key is proven
-        # here.
-        if "cnf" in claims:
-            raise ForbiddenError(
-                "The token is bound to a key (cnf): request a bearer token without DPoP or mTLS"
-            )
-        # Amazon Cognito writes "id" into ID tokens.
-        if claims.get("token_use", "access") != "access":
-            raise ForbiddenError("The token is no access token (token_use)")
-        # Keycloak writes "ID" or "Refresh". An audience mapper can put the API into an ID token's aud.
-        if "typ" in claims and not _is_bearer_type(claims["typ"]):
-            raise ForbiddenError("The token is no access token (the claim typ is not Bearer)")
-        # RFC 8417, 2.2: a security event token.
-        if "events" in claims:
-            raise ForbiddenError("The token is a security event token (events), no access token")
-        if not is_subject(claims.get("sub")):
-            raise ForbiddenError("The token has no subject (sub)")
-        if not self.tenant.admits(claims["sub"]):
-            raise ForbiddenError("The user is not admitted")
-        granted = tuple(self._scopes(claims)) if scopes else ()
+        for problem in self.claim_problems(token.header, token.claims):
+            raise ForbiddenError(problem.detail)
+        granted = tuple(self.scopes_of(token.claims)) if scopes else ()
         if self.scope_insufficient(granted, scopes):  # type: ignore[no-untyped-call]
             raise ForbiddenError("The token lacks a scope that is required")
 
-    def _scopes(self, claims: Mapping[str, t.Any]) -> frozenset[str]:
+    def claim_problems(self, header: Mapping[str, t.Any], claims: Mapping[str, t.Any]) -> Iterator[Problem]:
+        """Yield every problem of a token's claims and of its header's ``typ``."""
+        now = time.time()
+        if claims.get("iss") != self.tenant.issuer:
+            yield Problem("iss", "The token is of another issuer (iss)")
+        if "aud" not in claims:
+            yield Problem("aud", "The token has no audience (aud)")
+        elif not _names_audience(claims["aud"], self.tenant.audience):
+            yield Problem("aud", "The token is for another audience (aud)")
+        if "exp" not in claims:
+            yield Problem("exp", "The token has no expiry (exp)")
+        latest = now + jws.LEEWAY_SECONDS
+        for name in ("exp", "nbf", "iat"):
+            if name not in claims:
+                continue
+            if not jws.is_time(claims[name]):
+                yield Problem(name, f"The token has a malformed time ({name})")
+            elif name == "exp" and claims["exp"] + jws.LEEWAY_SECONDS <= now:
+                yield Problem("exp", "The token has expired")
+            elif name == "nbf" and claims["nbf"] > latest:
+                yield Problem("nbf", "The token is not valid yet (nbf)")
+            elif name == "iat" and claims["iat"] > latest:
+                yield Problem("iat", "The token was issued in the future (iat)")
+        # Auth0 names this claim azp, RFC 9068 client_id.
+        client = claims["azp"] if "azp" in claims else claims.get("client_id")
+        if self.tenant.clientid and client != self.tenant.clientid:
+            yield Problem("client", "The token was issued to another client (azp)")
+        yield from _kind_problems(header, claims)
+        if not is_subject(claims.get("sub")):
+            yield Problem("user", "The token has no subject (sub)")
+        elif not self.tenant.admits(claims["sub"]):
+            yield Problem("user", "The user is not admitted")
+
+    def scopes_of(self, claims: Mapping[str, t.Any]) -> frozenset[str]:
         """Return the token's scopes that the tenant's config copies. Others are ignored, ``"*"``
         included."""
         scope, permissions = claims.get("scope"), claims.get("permissions")
@@ -212,6 +230,25 @@ class Auth0Validator(BearerTokenValidator):
         if isinstance(permissions, list):
             granted += (permission for permission in permissions if isinstance(permission, str))
         return self.tenant.scopes.intersection(granted)
+
+
+def _kind_problems(header: Mapping[str, t.Any], claims: Mapping[str, t.Any]) -> Iterator[Problem]:
+    if "typ" in header and not _is_access_token(header["typ"]):
+        yield Problem("kind", "The token is of a type (typ) that is not accepted")
+    # RFC 9449, 6 and RFC 8705, 3.1: only the holder of a key may use the token, and no key is proven here.
+    if "cnf" in claims:
+        yield Problem(
+            "bound", "The token is bound to a key (cnf): request a bearer token without DPoP or mTLS"
+        )
+    # Amazon Cognito writes "id" into ID tokens.
+    if claims.get("token_use", "access") != "access":
+        yield Problem("kind", "The token is no access token (token_use)")
+    # Keycloak writes "ID" or "Refresh". An audience mapper can put the API into an ID token's aud.
+    if "typ" in claims and not _is_bearer_type(claims["typ"]):
+        yield Problem("kind", "The token is no access token (the claim typ is not Bearer)")
+    # RFC 8417, 2.2: a security event token.
+    if "events" in claims:
+        yield Problem("kind", "The token is a security event token (events), no access token")
 
 
 @dataclass(frozen=True, slots=True)

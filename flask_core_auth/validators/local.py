@@ -6,6 +6,7 @@ import hmac
 import typing as t
 
 from ..identity import Admitted, Identity
+from ..rejections import Reason
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,27 +55,27 @@ class LocalValidator:
             return None
         return Admitted(self._identities[username], next(self._digests(user)))
 
-    def validate_again(self, username: str, credential: object) -> Admitted | None:
+    def validate_again(self, username: str, credential: object) -> Admitted | Reason:
         """Validate a user at a refresh.
 
         :param credential: the digest in the refresh token; None for a datarhei Core's token, which has none
             (it is signed with the password itself).
-        :return: the user, or None if the user was removed or has a new password.
+        :return: the user, or the reason: the user was removed, or has a new password.
         """
         user = self._users.get(username)
         if user is None:
-            return None
+            return Reason.NOT_ALLOWED
         digests = self._digests(user)
         current = next(digests)
         if credential is not None:
             if not isinstance(credential, str):
-                return None
+                return Reason.CREDENTIAL
             sent = credential.encode(errors="surrogatepass")  # JSON can spell lone surrogates
             # A token that an old secret signed has that secret's digest.
             if not hmac.compare_digest(sent, current.encode()) and not any(
                 hmac.compare_digest(sent, digest.encode()) for digest in digests
             ):
-                return None
+                return Reason.CREDENTIAL
         return Admitted(self._identities[username], current)
 
     def _digests(self, user: LocalUser) -> Iterator[str]:

@@ -49,6 +49,19 @@ def test_settings_that_need_sessions_are_rejected_without_them():
     }
 
 
+def test_problem_that_only_follows_from_an_invalid_setting_is_left_out():
+    only = problems(
+        API_AUTH_SESSIONS="nonsense", API_AUTH_SESSION_CHECK="always", API_AUTH_REFRESH_ROTATION=True
+    )
+    assert set(only) == {"API_AUTH_SESSIONS"}
+    assert set(problems(API_AUTH_ENABLE="perhaps", API_AUTH_JWT_SECRET="")) == {"API_AUTH_ENABLE"}
+    # With a user, a secret is needed even if API_AUTH_ENABLE is false.
+    user = {"API_AUTH_USERNAME": "admin", "API_AUTH_PASSWORD": "x"}
+    assert set(problems(API_AUTH_ENABLE="perhaps", API_AUTH_JWT_SECRET="", **user)) == {
+        *("API_AUTH_ENABLE", "API_AUTH_JWT_SECRET")
+    }
+
+
 def test_every_problem_is_reported_at_once():
     app = Flask(__name__)
     app.config.update(

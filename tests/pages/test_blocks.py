@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,34 @@ def test_each_python_block_runs_alone(path: Path, directory: Path) -> None:
     assert programs
     for program in programs:
         exec(compile(program.code, program.name, "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("path", PAGES_WITH_BLOCKS, ids=lambda path: path.stem)
+def test_text_before_a_block_names_what_the_block_takes_for_granted(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    known = set(dir(builtins))
+    for block in blocks_of(path).values():
+        if block.language == "python":
+            bound, loaded = names_in(block.code)
+            paragraph = "\n".join(lines[: block.line - 2]).rstrip().rpartition("\n\n")[2]
+            known |= bound | set(re.findall(r"`(\w+)`", paragraph))
+            assert loaded <= known, f"{path.name}:{block.line}: {loaded - known}"
+
+
+def names_in(code: str) -> tuple[set[str], set[str]]:
+    """Return the names that a program binds, anywhere, and the names that it loads."""
+    bound, loaded = set(), set()
+    for node in ast.walk(ast.parse(code)):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                bound.add(name)
+            case ast.alias(name=name, asname=asname):
+                bound.add(asname or name.partition(".")[0])
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()):
+                bound.add(name)
+            case ast.Name(id=name):
+                loaded.add(name)
+    return bound, loaded
 
 
 FALSE_BLOCKS = {

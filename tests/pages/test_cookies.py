@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask_jwt_extended import JWTManager
 
-from flask_core_auth import ConfigError, CoreAuth, auth_required, current_identity
+from flask_core_auth import ConfigError, CoreAuth
 
 from .blocks import Page
 
@@ -15,13 +15,7 @@ def test_tokens_travel_in_cookies(page: Page) -> None:
     app = Flask(__name__)
     app.config.update(API_AUTH_USERNAME="admin", API_AUTH_PASSWORD="correct-horse")
     app.config["API_AUTH_JWT_SECRET"] = "a-secret-of-at-least-thirty-two-bytes"
-    page.run(
-        "cookies",
-        CoreAuth=CoreAuth,
-        app=app,
-        auth_required=auth_required,
-        current_identity=current_identity,
-    )
+    page.run("cookies", app=app)
     client = app.test_client()
     response = client.post("/api/login", json={"username": "admin", "password": "correct-horse"})
     cookies = {line.partition("=")[0]: line for line in response.headers.getlist("Set-Cookie")}

@@ -107,7 +107,7 @@ def test_own_manager_keeps_its_loaders(page: Page) -> None:
 
 
 def test_conflicting_settings_are_named(page: Page) -> None:
-    page.run("conflicts", raises="ConfigError", CoreAuth=CoreAuth, Flask=Flask, JWTManager=JWTManager)
+    page.run("conflicts", raises="ConfigError", CoreAuth=CoreAuth, JWTManager=JWTManager)
 
 
 def test_manager_that_is_created_later_is_noticed() -> None:

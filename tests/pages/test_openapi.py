@@ -15,7 +15,7 @@ def test_document_is_served_and_merged(page: Page) -> None:
     app.config["API_AUTH_JWT_SECRET"] = "made-with-flask-core-auth-generate-secret"
     app.register_blueprint(CoreAuth())
     page.run("spec", app=app)
-    page.run("serve", CoreAuth=CoreAuth, Flask=Flask)
+    page.run("serve")
     page.run("merge", "own-routes")
     merged = page["document"].to_dict()
     assert set(merged["paths"]) == {

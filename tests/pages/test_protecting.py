@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from flask import Blueprint, Flask, abort, jsonify, request
+from flask import Flask, abort
 
 from flask_core_auth import CoreAuth, auth_required, current_identity
 from flask_core_auth.errors import UnauthorizedError
@@ -75,9 +75,9 @@ def test_routes_demand_fresh_tokens_scopes_or_nothing(page: Page) -> None:
 
 def test_protected_app_exempts_single_views(page: Page) -> None:
     app = new_app()
-    page.run("protect", CoreAuth=CoreAuth, app=app, current_identity=current_identity)
+    page.run("protect", app=app, current_identity=current_identity)
     page.run("static")
-    page.run("nested", Blueprint=Blueprint, auth_required=auth_required)
+    page.run("nested", auth_required=auth_required)
     Path("static").mkdir()
     Path("static/app.css").write_text("")
     app.static_folder = str(Path("static").absolute())
@@ -151,7 +151,7 @@ def test_handler_of_auth_errors_handles_nothing_else(page: Page) -> None:
     app.register_blueprint(CoreAuth())
     app.get("/api/v3/process")(auth_required(lambda: "p"))
     app.get("/other", endpoint="other")(lambda: abort(401))
-    page.run("own-errors", app=app, jsonify=jsonify)
+    page.run("own-errors", app=app)
     response = app.test_client().get("/api/v3/process")
     assert response.status_code == 401
     assert response.json == {"problem": "Unauthorized", "details": ["Missing or invalid JWT token"]}
@@ -162,13 +162,7 @@ def test_handler_of_auth_errors_handles_nothing_else(page: Page) -> None:
 def test_view_with_options_runs_for_everybody(page: Page) -> None:
     app = new_app()
     app.register_blueprint(CoreAuth())
-    page.run(
-        "options",
-        app=app,
-        auth_required=auth_required,
-        current_identity=current_identity,
-        request=request,
-    )
+    page.run("options", app=app, auth_required=auth_required, current_identity=current_identity)
     anonymous = app.test_client()
     assert anonymous.options("/api/v3/upload").json == {"accepts": ["video/mp4"]}
     assert anonymous.put("/api/v3/upload").status_code == 401

@@ -6,9 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from flask import Flask, abort, request
-
-from flask_core_auth import CoreAuth, auth_required, current_identity
+from flask import Flask
 
 from ..apps import Clock, bearer, log_in, refresh
 from .blocks import Page
@@ -20,7 +18,7 @@ def app(page: Page) -> Flask:
     app = Flask(__name__, instance_path=str(Path.cwd() / "instance"))
     app.config.update(API_AUTH_USERNAME="admin", API_AUTH_PASSWORD="correct-horse")
     app.config["API_AUTH_JWT_SECRET"] = "made-with-flask-core-auth-generate-secret"
-    page.run("sessions", CoreAuth=CoreAuth, app=app)
+    page.run("sessions", app=app)
     return app
 
 
@@ -37,14 +35,7 @@ def test_sessions_are_listed_and_their_refresh_tokens_rotate(page: Page, app: Fl
 
 def test_new_password_revokes_sessions(page: Page, app: Flask) -> None:
     saved = []
-    page.run(
-        "revoke",
-        abort=abort,
-        auth_required=auth_required,
-        current_identity=current_identity,
-        request=request,
-        save_password=lambda subject, password: saved.append((subject, password)),
-    )
+    page.run("revoke", save_password=lambda subject, password: saved.append((subject, password)))
     client, header = app.test_client(), bearer(log_in(app, "admin", "correct-horse")["access_token"])
     assert client.post("/api/v3/password", json={"password": "new"}, headers=header).status_code == 403
     with app.app_context():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 from click.testing import CliRunner
-from flask import Flask, abort, request
+from flask import Flask, abort
 from werkzeug.security import generate_password_hash
 
 from flask_core_auth import CoreAuth, auth_required, current_identity, load_env
@@ -134,7 +134,7 @@ def test_removed_user_is_rejected(page: Page, alice: User) -> None:
     app = Flask(__name__)
     app.config["API_AUTH_JWT_SECRET"] = SECRET
     core_auth = CoreAuth()
-    page.run("lookup", User=User, app=app, auth_required=auth_required, core_auth=core_auth)
+    page.run("lookup", User=User, app=app, core_auth=core_auth)
     with app.app_context():
         pair = core_auth.issue("7")
     client = app.test_client()
@@ -154,7 +154,7 @@ def test_app_issues_tokens_after_a_sign_up(page: Page) -> None:
     def sign_up_user(form: t.Mapping[str, str]) -> User:
         return User(9, form["name"], form["password"], [])
 
-    page.run("sign-up", app=app, core_auth=core_auth, request=request, sign_up_user=sign_up_user)
+    page.run("sign-up", app=app, core_auth=core_auth, sign_up_user=sign_up_user)
     response = app.test_client().post("/sign-up", data={"name": "bob", "password": "builder"}).json
     with app.app_context():
         identity = core_auth.verify(response["access_token"])
