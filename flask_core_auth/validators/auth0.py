@@ -74,7 +74,7 @@ class SignedToken:
 class Problem(t.NamedTuple):
     """A check that a token fails.
 
-    :param check: its name, as ``flask core-auth explain`` shows it.
+    :param check: the name of the check, as ``flask core-auth explain`` shows it.
     :param detail: the reason, a sentence for the client and the log.
     """
 
