@@ -29,7 +29,6 @@ from jwt.exceptions import (
     InvalidIssuedAtError,
     InvalidIssuerError,
     InvalidSignatureError,
-    InvalidSubjectError,
     MissingRequiredClaimError,
 )
 
@@ -207,7 +206,6 @@ _REASONS: tuple[tuple[type[Exception], Reason], ...] = (
     (InvalidAudienceError, Reason.AUDIENCE),
     (InvalidIssuerError, Reason.REALM),
     (InvalidIssuedAtError, Reason.ISSUED_LATER),
-    (InvalidSubjectError, Reason.SUBJECT),
 )
 
 
@@ -223,6 +221,8 @@ def _reason(raised: BaseException | None) -> Reason | None:
         return Reason.AUDIENCE if raised.claim == "aud" else Reason.REALM
     if isinstance(raised, JWTDecodeError):
         return Reason.OTHER_CSRF if text.endswith("csrf") else Reason.SUBJECT
+    if type(raised).__name__ == "InvalidSubjectError":  # PyJWT 2.10 and newer
+        return Reason.SUBJECT
     return next((reason for error, reason in _REASONS if isinstance(raised, error)), None)
 
 

@@ -14,7 +14,7 @@ from flask_core_auth.rejections import Reason
 from .apps import add_jwt_required_routes, log_in
 from .conftest import MakeApp
 from .explaining import REFRESH, Stage, explain, rejections
-from .forge import OTHER_SECRET, claims, forge
+from .forge import OTHER_SECRET, REALM, claims, forge
 
 
 @dataclass(frozen=True)
@@ -189,6 +189,8 @@ EXTENDED: dict[str, tuple[Reason, str, Callable[[Stage], str]]] = {
     "access token": (Reason.NO_REFRESH_TOKEN, "/extended/refresh", lambda stage: stage.token()),
     "other use": (Reason.NO_ACCESS_TOKEN, "/extended", lambda stage: stage.token(usefor="refresh")),
     "no subject": (Reason.SUBJECT, "/extended", lambda stage: stage.token(sub="")),
+    "subject a number": (Reason.SUBJECT, "/extended", lambda stage: stage.token(sub=5)),
+    "issued at a word": (Reason.ISSUED_LATER, "/extended", lambda stage: stage.token(iat="soon")),
     "subject left out": (Reason.SUBJECT, "/extended", lambda stage: stage.token(sub=...)),
     "invalid scope": (Reason.IDENTITY, "/extended", lambda stage: stage.token(scope='"')),
     "no session": (Reason.NO_SESSION, "/extended", lambda stage: stage.token(sid=...)),
@@ -247,6 +249,43 @@ def test_jwt_required_under_the_built_in_manager_logs_what_the_request_lacks(
         sent = {name: value.format(token) for name, value in headers.items()}
         assert stage.send("/extended", sent, "POST") == 401
     assert rejections(caplog) == [f"Token rejected: {reason.value}"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"aud": "other"}, Reason.AUDIENCE),
+        ({}, Reason.AUDIENCE),
+        ({"aud": "mine", "iss": "other"}, Reason.REALM),
+        ({"aud": "mine", "iss": ...}, Reason.REALM),
+    ],
+)
+def test_audience_and_issuer_of_flask_jwt_extended_are_told(
+    make_app: MakeApp, changes: dict[str, object], reason: Reason, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make_app(
+        host=add_jwt_required_routes,
+        JWT_DECODE_AUDIENCE="mine",
+        JWT_ENCODE_AUDIENCE="mine",
+        JWT_DECODE_ISSUER=REALM,
+    )
+    headers = {"Authorization": f"Bearer {forge(claims(**changes))}"}
+    for path in ("/who", "/extended"):
+        caplog.clear()
+        with caplog.at_level("DEBUG", "flask_core_auth"):
+            assert app.test_client().get(path, headers=headers).status_code == 401
+        assert rejections(caplog) == [f"Token rejected: {reason.value}"]
+
+
+def test_cookie_whose_token_has_no_csrf_value_is_told(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    cookie = {"Cookie": f"access_token_cookie={stage.token(csrf=...)}", "X-CSRF-TOKEN": "x"}
+    for path in ("/who", "/extended"):
+        caplog.clear()
+        with caplog.at_level("DEBUG", "flask_core_auth"):
+            assert stage.send(path, cookie, "POST") == 401
+        assert rejections(caplog) == [f"Token rejected: {Reason.OTHER_CSRF.value}"]
 
 
 def test_token_in_the_query_string_without_its_prefix_is_told(
