@@ -1,5 +1,7 @@
-"""The login of the datarhei Core API for any Flask app: register one blueprint, protect routes with one
-decorator, configure it through the app's own config."""
+"""The login of the datarhei Core API for any Flask app.
+
+Register one blueprint, protect routes with one decorator, and configure both through the app's own config.
+"""
 
 from __future__ import annotations
 

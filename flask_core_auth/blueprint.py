@@ -47,15 +47,15 @@ class CoreAuth(Blueprint):
         load_env(app.config)
         app.register_blueprint(CoreAuth())
 
-    Its registration reads and checks the app's config (:data:`.SETTINGS`) and does all the set-up; it
-    neither fetches nor connects to anything. One object serves any number of apps, each with its own
-    config.
+    The registration reads and checks the app's config (:data:`.SETTINGS`) and does all the set-up. The
+    registration fetches nothing and opens no connection. One object serves any number of apps, each with
+    its own config.
 
     :param name: the blueprint's name, the first part of its endpoints.
-    :param url_prefix: the prefix of its routes: ``POST <prefix>/login``, ``GET <prefix>/login/refresh``,
-        ``GET <prefix>`` if ``API_AUTH_ABOUT`` is set, ``GET <prefix>/openapi.json`` with
-        ``API_AUTH_OPENAPI``, ``POST <prefix>/logout`` with ``API_AUTH_SESSIONS`` or ``API_AUTH_COOKIES``,
-        and with sessions ``GET`` and ``DELETE <prefix>/sessions`` and ``DELETE <prefix>/sessions/<id>``.
+    :param url_prefix: the prefix of the routes ``POST <prefix>/login`` and ``GET <prefix>/login/refresh``.
+        ``API_AUTH_ABOUT`` adds ``GET <prefix>``. ``API_AUTH_OPENAPI`` adds ``GET <prefix>/openapi.json``.
+        ``API_AUTH_SESSIONS`` and ``API_AUTH_COOKIES`` each add ``POST <prefix>/logout``. Sessions also add
+        ``GET`` and ``DELETE <prefix>/sessions`` and ``DELETE <prefix>/sessions/<id>``.
     """
 
     def __init__(self, name: str = "core_auth", *, url_prefix: str | None = "/api") -> None:
@@ -113,9 +113,9 @@ class CoreAuth(Blueprint):
                 stored = user.password_hash if user else DUMMY_HASH  # an unknown name takes as long
                 return str(user.id) if check_password_hash(stored, password) and user else None
 
-        It is called with the username and the password of a login, unless the config has a user of that
-        name. It returns the subject, a string, or an :class:`Identity` with its scopes, or None to reject
-        the login. It may be a coroutine function.
+        flask-core-auth calls the function with the username and the password of a login, unless the config
+        has a user of that name. The function returns the subject (a string), an :class:`Identity` with
+        scopes, or None to reject the login. The function may be a coroutine function.
         """
         self._host.verifier = verifier
         return verifier
@@ -129,9 +129,9 @@ class CoreAuth(Blueprint):
         scaffold.before_request(authorize_request)
 
     def issue(self, subject: str, *, scopes: Iterable[str] = (), fresh: bool = False) -> TokenPair:
-        """Issue tokens for a subject that the app itself vouches for: after a sign-up, a magic link.
+        """Issue tokens for a subject that the app itself has identified, such as after a sign-up.
 
-        With sessions, this opens a session. Outside a request, the session has no client address and no
+        With sessions, open a session. Outside a request, the session has no client address and no
         user agent.
 
         :param subject: the subject of the tokens.
@@ -151,15 +151,15 @@ class CoreAuth(Blueprint):
         return TokenPair(**grant.tokens)
 
     def revoke(self, subject: str, *, idp: str | None = None) -> int:
-        """End every session of a subject: after a new password, at the end of an account.
+        """End every session of a subject, such as after a new password or at the end of an account.
 
-        This ends the sessions of the subject with every identity provider: the config, the app itself and
-        the configured tenants. Its refresh tokens are no longer accepted. Its access tokens are accepted
-        until they expire, unless ``API_AUTH_SESSION_CHECK`` is ``"always"``.
+        The sessions with every identity provider end: with the config, the app itself and the configured
+        tenants. The subject's refresh tokens are no longer accepted. The access tokens are accepted until
+        they expire, unless ``API_AUTH_SESSION_CHECK`` is ``"always"``.
 
         :param subject: the subject.
         :param idp: end only the sessions with this identity provider: ``"local"``, ``"host"`` or the domain
-            of a tenant, which may be a tenant that is no longer configured.
+            of a tenant. The tenant need not be configured any longer.
         :return: the number of sessions that were ended.
         :raises RuntimeError: without sessions: set ``API_AUTH_SESSIONS``.
         :raises ServiceUnavailableError: if the session store is down.
@@ -170,7 +170,7 @@ class CoreAuth(Blueprint):
     def sessions_of(self, subject: str, *, idp: str | None = None) -> list[Session]:
         """Return the sessions of a subject, most recently used first.
 
-        These are the sessions with every identity provider, at most 1,000 for each.
+        Return the sessions with every identity provider, at most 1,000 for each.
 
         :param subject: the subject.
         :param idp: list only the sessions with this identity provider, as in :meth:`revoke`.

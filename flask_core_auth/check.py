@@ -44,8 +44,8 @@ SHOWN_LENGTH = 48
 class ShownSetting:
     """One setting, as the report shows it.
 
-    :param key: its config key.
-    :param value: its value, masked where it is a secret.
+    :param key: the key in ``app.config``.
+    :param value: the value, masked where it is a secret.
     :param origin: ``"set"``, ``"default"``, or the key that it is derived from.
     """
 
@@ -188,9 +188,9 @@ def _unreachable(state: State) -> Iterator[str]:
             state.sessions.is_live(secrets.token_urlsafe(16), ANONYMOUS)
         except ServiceUnavailableError as error:
             reason = _without_secrets(str(error.__cause__), state.config.sessions or "")
-            yield f"API_AUTH_SESSIONS: the store does not answer: {reason}"
+            yield f"API_AUTH_SESSIONS: the store does not respond: {reason}"
     if not state.throttle.is_reachable():
-        yield "API_AUTH_LIMIT_STORAGE: the storage does not answer"
+        yield "API_AUTH_LIMIT_STORAGE: the storage does not respond"
 
 
 def _warnings(app: Flask, state: State) -> Iterator[str]:
@@ -253,8 +253,8 @@ def _open_views(app: Flask) -> Iterator[str]:
             )
         elif is_protected and not getattr(rule, "provide_automatic_options", True):
             yield (
-                f"{rule.rule} answers OPTIONS itself, which needs no token: leave OPTIONS out of its"
-                " methods, and Flask answers it"
+                f"{rule.rule} responds to OPTIONS itself, which needs no token: leave OPTIONS out of its"
+                " methods, and Flask responds"
             )
 
 

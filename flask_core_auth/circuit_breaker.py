@@ -1,5 +1,7 @@
-"""The circuit breaker between the app and a service that may be down: a failing service is left alone for a
-pause, so that requests do not wait for it one after the other."""
+"""The circuit breaker between the app and a service that may be down.
+
+A failing service is left alone for a pause, so that requests do not wait for it one after the other.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ class CircuitBreaker:
     there is nothing else to do.
 
     :param pause: the pause after a failure, in seconds.
-    :param longest: each failure in a row doubles the pause, up to this number of seconds; None: all pauses
-        are equal. A failure that comes later than this after a pause begins a new row.
+    :param longest: the longest pause, in seconds. Each failure in a row doubles the pause up to this
+        length. With None, all pauses are equal. A failure that comes later than this after a pause begins a
+        new row.
     """
 
     def __init__(self, pause: float, *, longest: float | None = None) -> None:

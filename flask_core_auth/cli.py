@@ -45,8 +45,8 @@ def core_auth() -> None:
 def check(info: ScriptInfo, as_json: bool) -> None:
     """Show every setting, fetch each tenant's keys, and list errors and warnings.
 
-    This also connects to the session store and to the limit storage. Run it as the user that the app runs
-    as.
+    The command also connects to the session store and to the limit storage. Run it as the user that the
+    app runs as.
 
     Exits with 1 if there is an error.
     """

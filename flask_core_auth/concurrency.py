@@ -23,7 +23,7 @@ class PasswordChecks:
 
     One client address may use at most half of them, so that it alone cannot lock out the others.
 
-    :param limit: maximum number of checks at a time; None: no bound.
+    :param limit: maximum number of checks at a time, or None for no bound.
     """
 
     def __init__(self, limit: int | None) -> None:

@@ -19,7 +19,7 @@ if t.TYPE_CHECKING:
 class ConfigError(ValueError):
     """The app's config cannot be used. Raised at registration, with every problem at once.
 
-    :param problems: pairs of a config key and the problem with its value.
+    :param problems: pairs of a key in ``app.config`` and the problem with its value.
     """
 
     def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
@@ -157,7 +157,7 @@ class TooManyRequestsError(_RetryLaterError, http.TooManyRequests):
 
 
 class ServiceUnavailableError(_RetryLaterError, http.ServiceUnavailable):
-    """503: the decision cannot be made now: a store, a tenant or the app's own code failed.
+    """503: the decision cannot be made now, because a store, a tenant or the app's own code failed.
 
     :param retry_after: seconds after which another attempt makes sense.
     """

@@ -40,12 +40,12 @@ class Check:
 
 @dataclass(slots=True)
 class Explanation:
-    """What a token is, and every check that it fails.
+    """The properties of a token, and every check that it fails.
 
     :param tenant: the domain of the tenant that issued it; None for a token of flask-core-auth.
-    :param use: what it is for, if it is accepted.
-    :param facts: what it says of itself: a label and words.
-    :param hints: what an accepted token is not accepted for.
+    :param use: the use of the token, if it is accepted.
+    :param facts: the properties that the token states, each a label and words.
+    :param hints: the uses for which an accepted token is not accepted.
     """
 
     tenant: str | None = None
@@ -101,7 +101,7 @@ class Explanation:
         """Return the explanation for a person."""
         lines = [f"{label + ':':9} {words}" for label, words in self.facts.items()]
         if self.facts and not self.has_passed("signature"):
-            lines.append("Nobody vouches for these values: the signature is not valid, or not checked.")
+            lines.append("The values above may be forged: the signature is not valid, or not checked.")
         if self.is_accepted:
             lines.append(f"accepted: {_ACCEPTED_FOR[self.use]}")
             return "\n".join(lines + self.hints)

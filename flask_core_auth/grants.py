@@ -62,8 +62,8 @@ class Grants:
     def issue(self, admitted: Admitted, *, fresh: bool) -> Grant:
         """Issue both tokens for an identity, and open their session if there are sessions.
 
-        The caller sends ``logged_out`` for each session that ends because of the new one: a receiver may
-        fail, and an error tracker would store the tokens in the frame of this method.
+        The caller sends ``logged_out`` for each session that ends because of the new session. If this
+        method sent the signal and a receiver failed, an error tracker would store the tokens in its frame.
 
         :param admitted: the identity, and the digest of its credential.
         :param fresh: whether a login has just succeeded.

@@ -22,7 +22,7 @@ class Identity:
     """The subject of a request, as its token names it.
 
     :param subject: the token's subject: a local user's name, an Auth0 subject, or the subject that the
-        app issued the token for; ``None`` for an anonymous request.
+        app issued the token for. ``None`` for an anonymous request.
     :param idp: the identity provider of the subject: ``"local"`` (a configured user), ``"host"`` (the app
         itself) or an Auth0 tenant's domain.
     :param scopes: the scopes of the subject; ``"*"`` stands for every scope.
@@ -96,7 +96,7 @@ def intersect_scopes(granted: frozenset[str], allowed: frozenset[str]) -> frozen
 
 
 _UNKNOWN = (
-    "current_identity is known only in a view under @auth_required, or one that CoreAuth.protect() guards"
+    "current_identity is known only in a view under @auth_required, or a view under CoreAuth.protect()"
 )
 
 

@@ -250,7 +250,7 @@ def ensure_manager(app: Flask, config: AuthConfig, *, prefix: str) -> JWTManager
 def own_verification(manager: JWTManager) -> Callable[..., bool]:
     """Return the verification callback that the manager has unless the app sets one.
 
-    It need not be called: :class:`.Tokens` has made the same checks.
+    The callback need not be called: :class:`.Tokens` has made the same checks.
     """
     if isinstance(manager, CoreJWTManager):
         return t.cast("Callable[..., bool]", manager._token_verification_callback)
@@ -258,7 +258,7 @@ def own_verification(manager: JWTManager) -> Callable[..., bool]:
 
 
 def accepted_audience(app: Flask) -> frozenset[str] | None:
-    """Return the ``aud`` values that the app's ``JWT_DECODE_AUDIENCE`` accepts; None: any."""
+    """Return the ``aud`` values that the app's ``JWT_DECODE_AUDIENCE`` accepts, or None for any."""
     audience = app.config["JWT_DECODE_AUDIENCE"]
     return None if audience is None else _strings(audience)
 

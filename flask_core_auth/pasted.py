@@ -16,7 +16,7 @@ _VALUE_ALONE = "Paste the value of access_token or refresh_token alone"
 
 
 class UnusableInputError(Exception):
-    """The input is not one signed token; the message says what to paste. It has nothing of the input."""
+    """The input is not one signed token. The message names the right input, and quotes nothing."""
 
 
 class Pasted(t.NamedTuple):

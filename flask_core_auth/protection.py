@@ -71,8 +71,8 @@ def auth_required(
     Put it below the route decorator; above it, it would protect nothing. It also works on async views and
     in the ``decorators`` of a class-based view.
 
-    Requests with the method OPTIONS need no token, because a CORS preflight carries none. Flask answers
-    them by itself. If a view lists OPTIONS among its methods, it is called for them, as anonymous.
+    Requests with the method OPTIONS need no token, because a CORS preflight carries none. Flask responds
+    to them by itself. If a view lists OPTIONS among its methods, it is called for them, as anonymous.
 
     :param fresh: require a token from a login, not from a refresh.
     :param optional: allow requests without a token, as anonymous; a request with an invalid token is
@@ -88,7 +88,7 @@ def auth_required(
         if not is_scope(scope):
             raise ValueError(f"{scope!r} is no scope (name several as a list)")
     if optional and (fresh or required):
-        raise ValueError("optional lets anybody in: it cannot go with fresh or scopes")
+        raise ValueError("optional accepts requests without a token: leave out fresh and scopes")
 
     def protect(view: ViewT) -> ViewT:
         if inspect.iscoroutinefunction(view):
@@ -206,7 +206,7 @@ def authorize(*, fresh: bool, optional: bool, scopes: frozenset[str]) -> None:
 def check_active(state: State, token: VerifiedToken) -> tuple[dict[str, t.Any], dict[str, t.Any] | None]:
     """Check that a verified token is still active (the term of RFC 7662): its session, the app's callbacks.
 
-    :return: its claims, a copy, and the value that flask-jwt-extended keeps for its ``current_user``.
+    :return: the claims, a copy, and the value that flask-jwt-extended keeps for its ``current_user``.
     :raises UnauthorizedError: if it is not.
     :raises ServiceUnavailableError: if the session store is down or a callback fails.
     """

@@ -11,8 +11,8 @@ logger = logging.getLogger("flask_core_auth")
 class Reason(enum.Enum):
     """A reason for which a request or its token is rejected. It holds nothing of the token.
 
-    :ivar check: the check of ``flask core-auth explain`` that finds it; None if the token alone does not
-        tell.
+    :ivar check: the check of ``flask core-auth explain`` that finds it, or None if the token alone does
+        not tell.
     """
 
     check: str | None

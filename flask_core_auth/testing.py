@@ -34,7 +34,7 @@ class AuthClient(FlaskClient):
         client = app.test_client(subject="alice", scopes=["metrics:read"])
         assert client.get("/api/v3/metrics").status_code == 200
 
-    :param subject: the subject of the access token that it sends; None: it sends no token.
+    :param subject: the subject of the access token that it sends, or None for no token.
     :param scopes: the scopes of the token.
     :param fresh: whether the token counts as issued by a login.
     """
@@ -58,10 +58,10 @@ class AuthClient(FlaskClient):
 class FakeTenant:
     """An Auth0 tenant for tests.
 
-    Its access tokens are validated by its keys, like the tokens of a real tenant. While it is
+    The access tokens are verified with its keys, like the tokens of a real tenant. While it is
     :meth:`serving`, the keys are fetched without a network.
 
-    :param domain: its domain.
+    :param domain: the tenant's domain.
     :param audience: the identifier of the app's API in it.
     :param clientid: the client that its tokens are issued to.
     :param users: the subjects that may log in.
@@ -95,7 +95,7 @@ class FakeTenant:
     def token(self, subject: str | None = None, **claims: t.Any) -> str:
         """Issue an access token.
 
-        :param subject: its subject; None: the first user.
+        :param subject: the subject of the token, or None for the first user.
         :param claims: claims that replace the usual ones; None removes a claim.
         """
         now = int(time.time())

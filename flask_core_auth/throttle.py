@@ -52,16 +52,16 @@ _LIBRARIES = {
 
 
 class LoginThrottle:
-    """Counts failed logins by client address and username, and rejects logins past the limit.
+    """Counts failed logins by client address and username, and rejects logins over the limit.
 
-    Successful logins are not counted. Requests that are decided at the same moment are all decided, so
-    a burst can exceed the limit by the number of requests that the server handles at once.
+    Successful logins are not counted. A burst can exceed the limit by the number of requests that the
+    server handles at once.
 
     If the storage is down, this process's memory replaces it, so a limit holds even then. After each
     failure, the storage is not asked for :data:`STORAGE_PAUSE_SECONDS`. The storage and the memory count
     separately. A login that is decided during a change may be checked in one and counted in the other.
 
-    :param limit: the limit, in the notation of the ``limits`` package; None: no limit.
+    :param limit: the limit, in the notation of the ``limits`` package, or None for no limit.
     :param storage_uri: the URI of the storage, also in the notation of ``limits``.
     """
 
@@ -101,8 +101,9 @@ class LoginThrottle:
     def count_undecided(self, address: str | None) -> None:
         """Count a login that could not be decided, since a tenant is down: by its address alone.
 
-        It is no guess, so only the shortest window of the limit counts it. Otherwise a client that repeats
-        its login for the hours of an outage would lock out its network for a limit's whole day.
+        Such a login is no guess, so only the shortest window of the limit counts it. Otherwise a client
+        that repeats its login for the hours of an outage would lock out its network for a limit's whole
+        day.
 
         :raises TooManyRequestsError: if other logins used up the limit in the meantime.
         """

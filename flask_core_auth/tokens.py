@@ -63,7 +63,7 @@ class Tokens:
 
     :param config: the app's config.
     :param validators: names the identity in a datarhei Core's token.
-    :param audience: the accepted ``aud`` values; None: any.
+    :param audience: the accepted ``aud`` values, or None for any.
     """
 
     def __init__(self, config: AuthConfig, validators: Validators, audience: frozenset[str] | None) -> None:
@@ -92,7 +92,7 @@ class Tokens:
         :param additions: the claims and headers that the app adds.
         :param fresh: whether a login has just succeeded.
         :param session: the ID of its session.
-        :param not_after: its latest expiry, in seconds since the epoch.
+        :param not_after: the latest expiry, in seconds since the epoch.
         :raises ServiceUnavailableError: if the token would be too long.
         """
         return self._encode(identity, "access", additions, not_after=not_after, fresh=fresh, sid=session)
@@ -113,8 +113,8 @@ class Tokens:
         :param additions: the claims and headers that the app adds.
         :param credential: the digest of the credential that was used at the login.
         :param session: the ID of its session.
-        :param jti: its own ID; None: a new one.
-        :param not_after: its latest expiry, in seconds since the epoch.
+        :param jti: the ID of the token, or None for a new ID.
+        :param not_after: the latest expiry, in seconds since the epoch.
         :raises ServiceUnavailableError: if the token would be too long.
         """
         return self._encode(

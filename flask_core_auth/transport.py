@@ -1,5 +1,5 @@
-"""Tokens in requests and responses: the Authorization header, cookies, query string, JSON; bounded
-bodies."""
+"""Tokens in requests and responses: in the Authorization header, cookies, query string and JSON. Bodies
+have a maximum size."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SentToken(t.NamedTuple):
 
     :param token: the token, not verified.
     :param csrf: the CSRF value that was sent with it; None if the request needs none.
-    :param location: its place, as ``JWT_TOKEN_LOCATION`` names it.
+    :param location: the place of the token, as ``JWT_TOKEN_LOCATION`` names it.
     """
 
     token: str

@@ -83,7 +83,7 @@ def test_views_that_only_look_protected_get_a_warning(make_app):
     app.add_url_rule("/options", "options", auth_required(lambda: ""), methods=["GET", "OPTIONS"])
     warnings = examine(lambda: app).warnings
     assert any(warning.startswith("/bare is open") for warning in warnings)
-    assert any(warning.startswith("/options answers OPTIONS itself") for warning in warnings)
+    assert any(warning.startswith("/options responds to OPTIONS itself") for warning in warnings)
 
 
 def test_sessions_beside_the_apps_manager_get_a_warning(make_app, sqlite_url):
@@ -160,7 +160,7 @@ def test_check_warns_of_options_under_a_protected_app(make_app):
     app.add_url_rule("/exempt", "exempt", auth_exempt(lambda: "exempt"), methods=["OPTIONS"])
     app.add_url_rule("/usual", "usual", lambda: "usual")
     [warning] = options_warnings(app)
-    assert warning.startswith("/own answers OPTIONS itself")
+    assert warning.startswith("/own responds to OPTIONS itself")
 
 
 def test_check_warns_of_options_under_a_protected_blueprint_and_those_nested_in_it(make_app):

@@ -82,7 +82,7 @@ def test_check_shows_no_password_of_a_store_that_does_not_respond(flask):
     }
     for options in ((), ("--json",)):
         done = flask("check", *options, **environ)
-        assert "does not answer" in done.stdout
+        assert "does not respond" in done.stdout
         assert "hid" not in done.stdout + done.stderr
 
 
@@ -154,7 +154,7 @@ def test_check_warns_of_views_that_only_look_protected(flask):
     )
     report = json.loads(flask("check", "--json", app=app, CORE_API_AUTH_JWT_SECRET=SECRET).stdout)
     assert any(warning.startswith("/reversed is open") for warning in report["warnings"])
-    assert any(warning.startswith("/options answers OPTIONS itself") for warning in report["warnings"])
+    assert any(warning.startswith("/options responds to OPTIONS itself") for warning in report["warnings"])
     assert not any("/right" in warning for warning in report["warnings"])
 
 
@@ -231,7 +231,7 @@ def test_check_fails_if_the_session_store_does_not_respond(flask, sessions):
     done = flask("check", "--json", **environ)
     assert done.returncode == 1
     (error,) = json.loads(done.stdout)["errors"]
-    assert error.startswith("API_AUTH_SESSIONS: the store does not answer: ")
+    assert error.startswith("API_AUTH_SESSIONS: the store does not respond: ")
     assert "hidden" not in done.stdout + done.stderr
 
 
@@ -240,7 +240,7 @@ def test_check_fails_if_the_limit_storage_does_not_respond(flask, storage):
     environ = {"CORE_API_AUTH_JWT_SECRET": SECRET, "CORE_API_AUTH_LIMIT_STORAGE": storage}
     done = flask("check", "--json", **environ)
     assert done.returncode == 1
-    assert json.loads(done.stdout)["errors"] == ["API_AUTH_LIMIT_STORAGE: the storage does not answer"]
+    assert json.loads(done.stdout)["errors"] == ["API_AUTH_LIMIT_STORAGE: the storage does not respond"]
     assert "hidden" not in done.stdout + done.stderr
     assert flask("check", CORE_API_AUTH_LOGIN_LIMIT="none", **environ).returncode == 0
 

@@ -318,7 +318,7 @@ def test_optional_accepts_no_token_and_rejects_a_bad_one(client):
 def test_optional_cannot_be_combined_with_fresh_or_scopes(other):
     with pytest.raises(ValueError) as raised:  # noqa: PT011
         auth_required(optional=True, **other)
-    assert str(raised.value) == "optional lets anybody in: it cannot go with fresh or scopes"
+    assert str(raised.value) == "optional accepts requests without a token: leave out fresh and scopes"
 
 
 @pytest.mark.parametrize(

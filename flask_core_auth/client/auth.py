@@ -289,7 +289,7 @@ def _authenticated(request: httpx2.Request, tokens: ActiveTokens) -> httpx2.Requ
 def _repeatable(request: httpx2.Request) -> httpx2.Request:
     if not isinstance(request.stream, httpx2.ByteStream):
         raise CoreClientError(
-            f"{request.method} {request.url.path} was answered with 401. The client has a new token, but"
+            f"{request.method} {request.url.path} got the response 401. The client has a new token, but"
             " the request was not sent again: its body is a stream, which can be read only once. Send the"
             " request again with a new body",
             status=401,

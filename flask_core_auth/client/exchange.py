@@ -166,7 +166,7 @@ def _fetch(
             status=response.status_code,
         )
     if len(response.content) > MAX_BODY:
-        raise error(f"{name} was answered with more than {MAX_BODY} bytes", status=response.status_code)
+        raise error(f"{name} got a response of more than {MAX_BODY} bytes", status=response.status_code)
     body = _json_object(response)
     if response.is_success and is_bearer(body.get("access_token")):
         return body
@@ -175,7 +175,7 @@ def _fetch(
     phrase = httpx2.codes.get_reason_phrase(response.status_code)
     reason = "; ".join(details) or ("no access token" if body else "no JSON")
     raise error(
-        f"{name} was answered with {response.status_code} {phrase}: {reason}",
+        f"{name} got the response {response.status_code} {phrase}: {reason}",
         status=response.status_code,
         details=details,
         retry_after=_retry_after(response),

@@ -17,7 +17,9 @@ _OVERRIDDEN = ("_redirect_headers", "_send_handling_redirects")
 for _client in (httpx2.Client, httpx2.AsyncClient):
     if not all(hasattr(_client, name) for name in _OVERRIDDEN):
         # Otherwise tokens would follow redirects to other origins without notice.
-        raise ImportError("This version of httpx2 is too new for the client: install an older version")
+        raise ImportError(
+            "The installed version of httpx2 is too new for the client: install an older version"
+        )
 
 CookieValues = httpx2.Cookies | CookieJar | dict[str, str] | list[tuple[str, str]]
 
@@ -25,8 +27,8 @@ CookieValues = httpx2.Cookies | CookieJar | dict[str, str] | list[tuple[str, str
 class SentCookies(httpx2.Cookies):
     """The cookies that a client sends. Cookies of responses are not kept.
 
-    If the server set a token as a cookie, the client would send it to other ports of the host, or to other
-    hosts of the domain (RFC 6265, 8.5 and 8.6).
+    Otherwise, if the server set a token as a cookie, the client would send the token to other ports of the
+    host. The token could also go to other hosts of the domain. See RFC 6265, 8.5 and 8.6.
     """
 
     def extract_cookies(self, response: httpx2.Response) -> None:

@@ -1,4 +1,4 @@
-"""The table of settings, :data:`SETTINGS`: every config key with its parser, default and meaning."""
+"""The table of settings, :data:`SETTINGS`. Each has a key, a parser, a default and a meaning."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from .values import (
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One config key.
+    """One setting.
 
-    :param key: its name in ``app.config``.
+    :param key: the key in ``app.config``.
     :param parse: parses a value that is set; raises :exc:`.SettingError`.
     :param default: the value if none is set.
-    :param meaning: its description, for the reference.
+    :param meaning: the description, for the reference.
     :param default_in_words: the default, if it depends on the machine, for the reference.
     :param secret: whether the value must not be shown.
     :param url: whether the value is a URL that may hold a password.
     :param none_turns_off: whether ``None`` means "off" rather than the default.
-    :param fallback: another config key, which is read if this one is not set.
+    :param fallback: another setting, which is read if this setting is not set.
     :param core_alias: another environment variable of the datarhei Core's for the same setting.
     """
 
@@ -92,7 +92,7 @@ SETTINGS: tuple[Setting, ...] = (
         "API_AUTH_ENABLE",
         parse_boolean,
         True,
-        "False: every route is open; login still works where it is configured.",
+        "False: every route is open. The login still works where it is configured.",
     ),
     Setting(
         "API_AUTH_DISABLE_LOCALHOST",
@@ -164,15 +164,15 @@ SETTINGS: tuple[Setting, ...] = (
         parse_tenants,
         (),
         "The tenants whose access tokens log users in: a list of ``{domain, audience, clientid, users}``,"
-        " optionally with ``issuer``, ``jwks_uri``, ``algorithms`` and ``scopes``; or the datarhei Core's"
-        " string forms.",
+        " optionally with ``issuer``, ``jwks_uri``, ``algorithms`` and ``scopes``. The datarhei Core's"
+        " string forms are accepted, too.",
     ),
     Setting(
         "API_AUTH_ABOUT",
         parse_about,
         None,
-        "A mapping that is served at the blueprint's root: in full with a valid token, otherwise only its"
-        " ``app``, the ways to log in and the major version.",
+        "A mapping that is served at the blueprint's root. Without a valid token, only ``app``, the ways to"
+        " log in and the major version are served.",
     ),
     Setting(
         "API_AUTH_LOGIN_LIMIT",
@@ -195,7 +195,7 @@ SETTINGS: tuple[Setting, ...] = (
         parse_maximum,
         default_concurrency(),
         "Maximum number of password checks that a process runs at a time, at most half of them for one"
-        " client address; further logins get a 503. None: no bound.",
+        " client address. Further logins get a 503. None: no bound.",
         none_turns_off=True,
         default_in_words="the number of cores, at least 2",
     ),
@@ -211,7 +211,8 @@ SETTINGS: tuple[Setting, ...] = (
         "API_AUTH_SESSION_CHECK",
         parse_session_check,
         "refresh",
-        "Requests that look up the session: each ``refresh``, or ``always``: each protected request too.",
+        "Requests that look up the session: ``refresh`` for each refresh, ``always`` for each protected"
+        " request, too.",
     ),
     Setting(
         "API_AUTH_SESSION_MAX_AGE",
@@ -223,8 +224,8 @@ SETTINGS: tuple[Setting, ...] = (
         "API_AUTH_SESSION_LIMIT",
         parse_maximum,
         100,
-        "Maximum number of sessions of one user. A login past it ends the session that was unused longest."
-        " None: no bound.",
+        "Maximum number of sessions of one user. A login over the limit ends the session that was unused"
+        " longest. None: no bound.",
         none_turns_off=True,
     ),
     Setting(

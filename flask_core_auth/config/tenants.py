@@ -28,7 +28,7 @@ class Auth0Tenant:
 
     :param domain: the tenant's domain, with its port where it has one; also the tenant's name.
     :param audience: the ``aud`` that its access tokens must carry.
-    :param clientid: the client that its access tokens must have been issued to; empty: any client.
+    :param clientid: the client that its access tokens must have been issued to. Empty for any client.
     :param users: the subjects that may log in; ``"*"`` stands for every subject of the tenant.
     :param issuer: the ``iss`` that its access tokens must carry, compared character by character.
     :param jwks_uri: the URL of its public keys.
@@ -52,8 +52,8 @@ class Auth0Tenant:
     def lists(self, subject: str) -> bool:
         """Tell whether ``subject`` is one of the tenant's users by name.
 
-        A datarhei Core's token does not say who vouched for its subject. If ``"*"`` counted here, every
-        subject of that Core would belong to the tenant.
+        A datarhei Core's token does not name the identity provider of its subject. If ``"*"`` counted
+        here, every subject of that Core would belong to the tenant.
         """
         return subject in self.users - {"*"}
 

@@ -33,7 +33,7 @@ def parse_users(value: object) -> Mapping[str, LocalUser]:
     users: dict[str, LocalUser] = {}
     for name, entry in entries.items():
         if not is_subject(name):
-            raise SettingError(f"has a user name that is no string, or empty: {name!r}")
+            raise SettingError(f"has a username that is empty or not a string: {name!r}")
         if not isinstance(entry, Mapping) or not entry.get("password"):
             raise SettingError(f'{name}: must be a mapping with a "password" and, if it has any, "scopes"')
         reject_unknown_members(entry, ("password", "scopes"), name)

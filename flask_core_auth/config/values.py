@@ -183,7 +183,7 @@ def parse_limit_storage(value: object) -> str:
 
 
 def parse_maximum(value: object) -> int | None:
-    """Parse a maximum number; None: no bound."""
+    """Parse a maximum number, or None for no bound."""
     if isinstance(value, str) and value.strip().lower() == "none":
         return None
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}", value.strip()):

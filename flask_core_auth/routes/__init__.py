@@ -19,10 +19,10 @@ if t.TYPE_CHECKING:
 class Route:
     """One route.
 
-    :param method: its HTTP method.
-    :param rule: its URL rule, below the blueprint's prefix; empty: the prefix itself.
-    :param endpoint: the name of its endpoint, without the blueprint's.
-    :param view: its view function, which reads and verifies tokens by itself.
+    :param method: the HTTP method.
+    :param rule: the URL rule below the blueprint's prefix. Empty for the prefix itself.
+    :param endpoint: the name of the endpoint, without the blueprint's name.
+    :param view: the view function, which reads and verifies tokens by itself.
     :param condition: tells from the app's config whether the app has the route.
     """
 

@@ -73,7 +73,7 @@ class Sessions:
     :param max_age: the longest life of a session, in seconds.
     :param grace: the time for which a rotated refresh token is still accepted, in seconds.
     :param rotate: whether each refresh returns a new refresh token.
-    :param limit: the maximum number of sessions of one owner; None: any number.
+    :param limit: the maximum number of sessions of one owner, or None for any number.
     :param always: whether protected routes look up the session, too.
     """
 
@@ -136,7 +136,7 @@ class Sessions:
         ended = self._ask(lambda: self._store.open(session, now=time.time(), limit=self._limit))
         for session_id in ended:
             logger.info(
-                "Session %s of %r (%s) ended by a login past API_AUTH_SESSION_LIMIT",
+                "Session %s of %r (%s) ended by a login over API_AUTH_SESSION_LIMIT",
                 session_id,
                 session.subject,
                 session.idp,
@@ -148,9 +148,9 @@ class Sessions:
     ) -> tuple[str, int] | Reason:
         """Use a refresh token: rotate it, or end its session if it was rotated before.
 
-        :param session_id: its ``sid`` claim.
-        :param jti: its ``jti`` claim.
-        :param identity: its identity.
+        :param session_id: the token's ``sid`` claim.
+        :param jti: the token's ``jti`` claim.
+        :param identity: the token's identity.
         :param address: the client's address, for the log.
         :return: the ``jti`` of the refresh token in force and the session's expiry, in seconds since the
             epoch; the reason, if the token is not accepted.
@@ -169,8 +169,8 @@ class Sessions:
         decision = self._ask(lambda: self._store.refresh(request))
         if decision.verdict is Verdict.REUSED:
             logger.warning(
-                "A spent refresh token of %r came from %s, session %s is ended: it was stolen, or an answer"
-                " never reached its client",
+                "A spent refresh token of %r came from %s, session %s is ended: it was stolen, or a"
+                " response never reached its client",
                 identity.subject,
                 address,
                 session_id,
@@ -200,9 +200,9 @@ class Sessions:
 
         Nothing changes: the token is not used, and a spent token does not end its session.
 
-        :param session_id: its ``sid`` claim, if it has one.
-        :param jti: its ``jti`` claim.
-        :param identity: its identity.
+        :param session_id: the token's ``sid`` claim, if it has one.
+        :param jti: the token's ``jti`` claim.
+        :param identity: the token's identity.
         :raises ServiceUnavailableError: if the store is down.
         """
         if not self.can_refresh(session_id, jti):

@@ -16,7 +16,7 @@ T = t.TypeVar("T")
 class Deadline:
     """Runs calls in threads of its own, and abandons calls that take too long.
 
-    Its threads are daemons, unlike the threads of :class:`concurrent.futures.ThreadPoolExecutor`: a thread
+    The threads are daemons, unlike the threads of :class:`concurrent.futures.ThreadPoolExecutor`: a thread
     that is stuck does not keep the process from ending.
 
     :param seconds: the time limit of a call, its wait for a free thread included.

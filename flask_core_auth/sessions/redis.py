@@ -1,13 +1,12 @@
 """Sessions in Redis or Valkey: one key for each session, which expires by itself, and one index for each
 owner.
 
-An index has two members for each session: its ID, with its expiry as the score, and its ID after a colon,
-with the time of its last use. These times are moved before all expiries, so that the session that was
+An index has two members for each session. The ID has the expiry as its score. The ID after a colon has the
+time of the last use. These times are moved before all expiries, so that the session that was
 unused longest comes first.
 
-The keys of an owner begin with a hash of the owner. So a session is found only with its owner, and in a
-cluster the keys of an owner are in one slot (the braces are a hash tag): each step is one script, and
-atomic.
+The keys of an owner begin with a hash of the owner, so a session is found only with its owner. The braces
+are a hash tag: in a cluster, the keys of an owner are in one slot. Each step is one script, and atomic.
 """
 
 from __future__ import annotations

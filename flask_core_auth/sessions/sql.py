@@ -278,7 +278,7 @@ def _parse(url: str, directory: str) -> URL:
             " sqlite:///core-auth.db"
         )
     if parsed.database.startswith("file:"):
-        raise ValueError("names a file: URI; name the file itself, such as sqlite:///core-auth.db")
+        raise ValueError("names a URI of a file. Name the file itself, such as sqlite:///core-auth.db")
     return parsed.set(database=os.path.join(directory, parsed.database))
 
 

@@ -1,7 +1,7 @@
 """The table of sessions in SQLite and PostgreSQL, and its statements.
 
 Each statement is made once, and is atomic: of two that change the same row, the second sees the change of
-the first (in PostgreSQL too: READ COMMITTED evaluates the WHERE again once it has the row's lock).
+the first. In PostgreSQL, READ COMMITTED evaluates the WHERE again after it has the row's lock.
 
 No statement has a RETURNING: with it, SQLite keeps its lock until Python has fetched the row, and Python
 lets other threads run first. No statement writes unchanged values: otherwise 32 concurrent refreshes of one

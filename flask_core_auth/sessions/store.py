@@ -137,7 +137,7 @@ class SessionStore(t.Protocol):
         If the owner then has more than ``limit`` sessions, end those that were unused longest, at most
         :data:`MAX_ENDED`. If the new session cannot be added, no session is ended.
 
-        :param limit: the maximum number of sessions of one owner; None: any number.
+        :param limit: the maximum number of sessions of one owner, or None for any number.
         :return: the IDs of the live sessions that were ended.
         """
 

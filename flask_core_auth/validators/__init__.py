@@ -118,7 +118,7 @@ class Validators:
         return Identity(subject, tenant.domain if tenant else "host")
 
     def identities_of(self, subject: str, idp: str | None = None) -> list[Identity]:
-        """Return one identity of a subject for each identity provider that can vouch for it.
+        """Return one identity of a subject for each identity provider that may know it.
 
         :param idp: the only identity provider; it may be a tenant that is no longer configured.
         """

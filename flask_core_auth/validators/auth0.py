@@ -37,7 +37,7 @@ class UnverifiedToken:
     """A parsed token; its signature is not verified yet.
 
     :param parsed: the parts of the token.
-    :param claims: its payload.
+    :param claims: the token's payload.
     """
 
     parsed: jws.ParsedToken = field(repr=False)
@@ -63,8 +63,8 @@ def parse_token(token: str) -> UnverifiedToken:
 class SignedToken:
     """A token whose signature is valid; its claims are not validated yet.
 
-    :param header: its protected header (RFC 7515, 4).
-    :param claims: its payload.
+    :param header: the protected header (RFC 7515, 4).
+    :param claims: the token's payload.
     """
 
     header: Mapping[str, t.Any]
@@ -74,7 +74,7 @@ class SignedToken:
 class Problem(t.NamedTuple):
     """A check that a token fails.
 
-    :param check: its name, as ``flask core-auth explain`` shows it.
+    :param check: the name of the check, as ``flask core-auth explain`` shows it.
     :param detail: the reason, a sentence for the client and the log.
     """
 
@@ -178,7 +178,7 @@ class Auth0Validator(BearerTokenValidator):
         """Validate the claims; the second half of :meth:`validate`.
 
         :param token: the result of :meth:`authenticate_token`.
-        :param scopes: Authlib's parameter: one of them must be granted; each is one scope, or several with
+        :param scopes: Authlib's parameter: one of them must be granted. Each is one scope, or several with
             spaces between.
         :param request: not used.
         :raises ForbiddenError: if the token is rejected.
@@ -263,7 +263,7 @@ class TenantToken:
     token: UnverifiedToken = field(repr=False)
 
     def validate(self) -> Admitted:
-        """Validate the token, as :meth:`Auth0Validator.validate` does."""
+        """Verify the token, as :meth:`Auth0Validator.validate` does."""
         return self.validator.validate(self.token)
 
 

@@ -1,5 +1,7 @@
-"""A tenant's keys (RFC 7517): fetched at their first use, cached, and fetched again when they are old or
-when a token names a key that is not among them."""
+"""A tenant's keys (RFC 7517): fetched at their first use, cached, and fetched again.
+
+Keys are fetched again when they are old, or when a token names a key that is not among them.
+"""
 
 from __future__ import annotations
 
@@ -202,7 +204,7 @@ class Fetch:
     def wait(self) -> None:
         """Wait until the fetch is over or its time limit is reached."""
         if not self._over.wait(self._seconds_left()):
-            self._end(failure=f"no complete answer within {FETCH_TIMEOUT_SECONDS} seconds")
+            self._end(failure=f"no complete response within {FETCH_TIMEOUT_SECONDS} seconds")
 
     def is_over(self) -> bool:
         # Its time limit may be reached while no thread waits: the waiting threads were killed, or this

@@ -63,9 +63,9 @@ def test_users_may_be_native_or_json(value):
         ({"bob": {"password": "x", "scopes": ["two words"]}}, "bob: 'two words' is no scope"),
         ({"bob": {"password": "x", "scopes": [5]}}, "bob: scopes must be a list of strings"),
         ({"bob": {"password": "x", "scopes": 5}}, "bob: scopes must be a list of strings"),
-        ({5: {"password": "x"}}, "a user name that is no string, or empty"),
-        ({"": {"password": "x"}}, "a user name that is no string, or empty"),
-        ({"a\0b": {"password": "x"}}, "a user name that is no string, or empty"),
+        ({5: {"password": "x"}}, "a username that is empty or not a string"),
+        ({"": {"password": "x"}}, "a username that is empty or not a string"),
+        ({"a\0b": {"password": "x"}}, "a username that is empty or not a string"),
     ],
     ids=range(18),
 )

@@ -242,7 +242,7 @@ def test_session_ended_by_the_limit_is_logged_and_sends_logged_out(
             tokens.append(log_in(app))
     ended = read(tokens[0]["access_token"])["sid"]
     assert sent == [{"subject": "admin", "idp": "local", "session": ended}]
-    assert f"Session {ended} of 'admin' (local) ended by a login past API_AUTH_SESSION_LIMIT" in caplog.text
+    assert f"Session {ended} of 'admin' (local) ended by a login over API_AUTH_SESSION_LIMIT" in caplog.text
     statuses = [refresh(app, pair["refresh_token"]).status_code for pair in tokens]
     assert statuses == [401, 200, 200, 200]
 

@@ -34,7 +34,7 @@ def problem(url: object, **config: object) -> str:
         ("sqlite+aiosqlite:///x.db", "an asynchronous driver"),
         ("sqlite://", "is in memory"),
         ("sqlite:///:memory:", "is in memory"),
-        ("sqlite:///file:x?mode=memory&uri=true", "names a file: URI"),
+        ("sqlite:///file:x?mode=memory&uri=true", "names a URI of a file"),
         ("postgresql://localhost:port/x", "is no URL that SQLAlchemy can read"),
         ("postgresql+pg8000://localhost/x", "needs a driver that is not installed: pip install pg8000"),
         ("redis://localhost:port", "is no URL that redis can read"),

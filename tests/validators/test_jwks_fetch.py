@@ -47,7 +47,7 @@ def test_dripping_response_is_given_up_and_its_thread_ends(
     give_up(keys)
     assert gone(), "the thread waits for the server, which drips on"
     assert logged(caplog) == [
-        f"The keys at {tenant.jwks_uri} cannot be fetched: no complete answer within 0.3 seconds"
+        f"The keys at {tenant.jwks_uri} cannot be fetched: no complete response within 0.3 seconds"
     ]
 
 
