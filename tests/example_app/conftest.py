@@ -64,7 +64,7 @@ class Visit:
     def call(self, path: str) -> None:
         """Click a route's button, and wait for the response."""
         self.page.get_by_role("button", name=path).click()
-        expect(self.page.locator("#answer .status")).to_contain_text(path)
+        expect(self.page.locator("#response .status")).to_contain_text(path)
 
     def violations(self, *known: str) -> list[str]:
         """Return the violations of accessibility rules that axe-core finds on the page now.

@@ -64,7 +64,7 @@ def test_user_can_log_in_with_the_keyboard_alone(page: Page) -> None:
         stops.append(page.evaluate("document.activeElement.id || document.activeElement.dataset.url"))
     assert stops == ["refresh", "logout", *ROUTES]
     page.keyboard.press("Enter")
-    expect(page.locator("#answer .status")).to_have_text("200 OK /api/v3/admin")
+    expect(page.locator("#response .status")).to_have_text("200 OK /api/v3/admin")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#access-token .raw")).to_be_visible()
@@ -138,8 +138,8 @@ def test_unreachable_server_shows_an_error(visiting: Callable[..., Visit]) -> No
     page.get_by_role("button", name="Refresh", exact=True).click()
     expect(page.get_by_role("alert")).to_have_text("The server cannot be reached. Is it still running?")
     visit.call("/api/v3/ping")
-    expect(page.locator("#answer")).to_contain_text("No response")
-    expect(page.locator("#answer")).to_contain_text("The server cannot be reached.")
+    expect(page.locator("#response")).to_contain_text("No response")
+    expect(page.locator("#response")).to_contain_text("The server cannot be reached.")
 
 
 # Tokens
@@ -219,15 +219,15 @@ def test_countdown_works_with_a_wrong_device_clock(visit: Visit) -> None:
 def test_admin_with_a_fresh_token_reaches_every_route(visit: Visit, path: str) -> None:
     visit.log_in()
     visit.call(path)
-    expect(visit.page.locator("#answer .status")).to_have_text(f"200 OK {path}")
+    expect(visit.page.locator("#response .status")).to_have_text(f"200 OK {path}")
     expect(visit.page.locator(f"[data-url='{path}'] b")).to_have_text("200")
-    assert json.loads(visit.page.locator("#answer pre").inner_text())
+    assert json.loads(visit.page.locator("#response pre").inner_text())
 
 
 @pytest.mark.parametrize("path", ROUTES[1:])
 def test_only_the_open_route_accepts_a_call_without_a_token(visit: Visit, path: str) -> None:
     visit.expect_failure(f"401 {path}")
-    answer = visit.page.locator("#answer")
+    answer = visit.page.locator("#response")
     visit.call("/api/v3/ping")
     expect(answer.locator(".status")).to_have_text("200 OK /api/v3/ping")
     visit.call(path)
@@ -243,7 +243,7 @@ def test_route_with_a_scope_rejects_a_user_without_it(visit: Visit) -> None:
     visit.expect_failure("403 /api/v3/admin")
     visit.log_in("viewer")
     visit.call("/api/v3/admin")
-    answer = visit.page.locator("#answer")
+    answer = visit.page.locator("#response")
     expect(answer.locator(".status")).to_have_text("403 Forbidden /api/v3/admin")
     expect(answer).to_contain_text("This user does not have the scope")
     expect(answer).to_contain_text('error="insufficient_scope"')
@@ -256,7 +256,7 @@ def test_expired_token_shows_an_error(visiting: Callable[..., Visit]) -> None:
         visit.log_in()
         expect(left(visit.page, "Access token")).to_have_text("expired")
         visit.call("/api/v3/profile")
-        expect(visit.page.locator("#answer")).to_contain_text(
+        expect(visit.page.locator("#response")).to_contain_text(
             "Expired JWT token. Refresh, and call it again."
         )
 
@@ -276,12 +276,12 @@ def test_refreshed_token_is_not_fresh(visit: Visit) -> None:
     assert page.locator("#access-token .raw").text_content() != before
     assert page.locator("#refresh-token .raw").text_content() == refresh_token
     visit.call("/api/v3/profile")
-    expect(page.locator("#answer .status")).to_contain_text("200")
+    expect(page.locator("#response .status")).to_contain_text("200")
     visit.call("/api/v3/secrets")
-    expect(page.locator("#answer")).to_contain_text(
+    expect(page.locator("#response")).to_contain_text(
         "A fresh login is required. This access token comes from a refresh"
     )
-    expect(page.locator("#answer")).to_contain_text('error="insufficient_user_authentication"')
+    expect(page.locator("#response")).to_contain_text('error="insufficient_user_authentication"')
 
 
 def test_logout_removes_the_tokens_from_the_page(visit: Visit) -> None:
@@ -292,11 +292,11 @@ def test_logout_removes_the_tokens_from_the_page(visit: Visit) -> None:
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_label("Username")).to_be_focused()
     expect(page.get_by_role("status").filter(has_text="Logged out")).to_be_visible()
-    for selector in ("#answer", "#account", ".cards"):
+    for selector in ("#response", "#account", ".cards"):
         expect(page.locator(selector)).to_be_hidden()
     assert "eyJ" not in page.content()
     visit.call("/api/v3/profile")
-    expect(page.locator("#answer .status")).to_contain_text("401")
+    expect(page.locator("#response .status")).to_contain_text("401")
 
 
 def test_reload_forgets_the_tokens(visit: Visit) -> None:
@@ -449,5 +449,5 @@ def test_username_with_html_is_shown_as_text(visiting: Callable[..., Visit]) -> 
         visit.log_in(name)
         visit.call("/api/v3/profile")
         expect(visit.page.locator("#account-name")).to_have_text(name)
-        expect(visit.page.locator("#answer pre")).to_contain_text(name)
+        expect(visit.page.locator("#response pre")).to_contain_text(name)
         expect(visit.page.locator("main img")).to_have_count(0)
