@@ -10,8 +10,8 @@ const MEANINGS = {
   iss: () => "issuer: the realm of this app",
   sub: () => "subject: the user",
   idp: (value) => {
-    if (value === "local") return "identity provider: the settings of this app";
-    return value === "host" ? "identity provider: this app" : "identity provider: a tenant";
+    if (value === "local") return "identity provider: the app’s settings";
+    return value === "host" ? "identity provider: the app" : "identity provider: a tenant";
   },
   scope: (value) => (value === "*" ? "scopes: all" : "scopes: the user’s permissions"),
   usefor: (value) => (value === "access" ? "accepted by routes" : "accepted by the refresh"),
@@ -26,7 +26,7 @@ const MEANINGS = {
   exi: (value) => `valid for ${span(value)}`,
   jti: () => "the ID of this token",
   sid: () => "the ID of the session",
-  cred: () => "a new password makes this token invalid",
+  cred: () => "invalid after a new password",
   csrf: () => "protects a token in a cookie",
 };
 const ORDER = Object.keys(MEANINGS);
