@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 PICTURES = stage.ROOT / "docs" / "_static"
-WIDE = {"width": 1280, "height": 1840}
+WIDE = {"width": 1280, "height": 2200}
 CONTEXTS: dict[str, dict[str, t.Any]] = {
     "page-light": {"viewport": WIDE, "color_scheme": "light"},
     "page-dark": {"viewport": WIDE, "color_scheme": "dark"},
