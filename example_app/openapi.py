@@ -48,7 +48,7 @@ def _own_paths(schemes: Document) -> Document:
     return {
         "/api/v3/ping": _get(routes.ping, [{}], {"answer": TEXT}),
         "/api/v3/profile": _get(routes.profile, access, profile, unauthorized),
-        "/api/v3/secrets": _get(routes.secrets, access, {"secret": TEXT}, unauthorized),
+        "/api/v3/secrets": _get(routes.secrets, access, {"answer": TEXT}, unauthorized),
         "/api/v3/admin": _get(routes.admin, access, {"welcome": TEXT}, unauthorized | forbidden),
     }
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import typing as t
 
 from flask import Blueprint, Response, current_app, render_template, url_for
 
+if t.TYPE_CHECKING:
+    from flask.blueprints import BlueprintSetupState
+
 page = Blueprint("page", __name__)
+
+#: The key of the Python sources in ``app.extensions``.
+SOURCES = "example_app.sources"
 
 POLICY = {
     "default-src": "'none'",
@@ -35,13 +43,35 @@ class Route(t.NamedTuple):
 
     url: str
     purpose: str
+    source: str
+
+
+@page.record
+def read_sources(state: BlueprintSetupState) -> None:
+    """Read the Python source of every view of the app, and of its factory.
+
+    At the start: later, the files may no longer be the ones that run. Register the page after the routes.
+    """
+    views = {
+        endpoint: inspect.getsource(view)
+        for endpoint, view in state.app.view_functions.items()
+        if endpoint.startswith("routes.")
+    }
+    factory = inspect.getsource(importlib.import_module(state.app.import_name).create_app)
+    state.app.extensions[SOURCES] = {**views, "create_app": factory}
 
 
 @page.get("/")
 def index() -> str:
     """Show the page."""
     prefix = url_for("core_auth.login").removesuffix("/login")
-    return render_template("index.html", prefix=prefix, routes=_routes(), sessions=_has_sessions())
+    return render_template(
+        "index.html",
+        prefix=prefix,
+        routes=_routes(),
+        sessions=_has_sessions(),
+        factory=current_app.extensions[SOURCES]["create_app"],
+    )
 
 
 @page.after_app_request
@@ -53,11 +83,12 @@ def harden(response: Response) -> Response:
 
 
 def _routes() -> list[Route]:
-    """Return the app's own routes, each with the first line of its view's docstring."""
+    """Return the app's own routes, each with the first line of its view's docstring and its source."""
     return [
         Route(
             url_for(rule.endpoint),
             (current_app.view_functions[rule.endpoint].__doc__ or "").partition("\n")[0],
+            current_app.extensions[SOURCES][rule.endpoint],
         )
         for rule in current_app.url_map.iter_rules()
         if rule.endpoint.startswith("routes.")

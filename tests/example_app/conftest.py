@@ -21,6 +21,42 @@ if t.TYPE_CHECKING:
 
 PATIENCE_MS = stage.PATIENCE_SECONDS * 1000
 expect.set_options(timeout=PATIENCE_MS)
+PHONE: dict[str, t.Any] = {
+    "viewport": {"width": 360, "height": 740},
+    "is_mobile": True,
+    "has_touch": True,
+    "device_scale_factor": 2,
+}
+
+CONTRAST = """
+() => {
+  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
+  const luminance = ([red, green, blue]) => {
+    const [r, g, b] = [red, green, blue].map((channel) => {
+      const share = channel / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const background = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = channels(getComputedStyle(at).backgroundColor);
+      if (color.length === 3 || color[3] === 1) return color;
+    }
+    return [255, 255, 255];
+  };
+  const shown = [...document.querySelectorAll("body *")].filter(
+    (element) =>
+      element.checkVisibility() &&
+      [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()),
+  );
+  return shown.map((element) => {
+    const colors = [channels(getComputedStyle(element).color), background(element)];
+    const [darker, lighter] = colors.map(luminance).sort((one, other) => one - other);
+    return [element.textContent.trim().slice(0, 30), (lighter + 0.05) / (darker + 0.05)];
+  });
+}
+"""
 
 
 class Visit:
@@ -64,7 +100,7 @@ class Visit:
     def call(self, path: str) -> None:
         """Click a route's button, and wait for the response."""
         self.page.get_by_role("button", name=path).click()
-        expect(self.page.locator("#answer .status")).to_contain_text(path)
+        expect(self.page.locator("#response .status")).to_contain_text(path)
 
     def violations(self, *known: str) -> list[str]:
         """Return the violations of accessibility rules that axe-core finds on the page now.
@@ -78,6 +114,13 @@ class Visit:
             if rule["id"] not in known
             for node in rule["nodes"]
         ]
+
+    def faint_texts(self) -> list[str]:
+        """Return the beginnings of the texts whose contrast is too low for WCAG 2.2 (1.4.3)."""
+        self.page.mouse.move(0, 0)
+        texts = self.page.evaluate(CONTRAST)
+        assert len(texts) > 10
+        return [text for text, ratio in texts if ratio < 4.5]
 
     def verify(self) -> None:
         """Fail if anything went wrong unexpectedly, or if the page stored anything."""

@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 PICTURES = stage.ROOT / "docs" / "_static"
-WIDE = {"width": 1280, "height": 1840}
+WIDE = {"width": 1280, "height": 2200}
 CONTEXTS: dict[str, dict[str, t.Any]] = {
     "page-light": {"viewport": WIDE, "color_scheme": "light"},
     "page-dark": {"viewport": WIDE, "color_scheme": "dark"},
@@ -59,14 +59,14 @@ def tell_the_story(page: Page) -> None:
     expect(page.get_by_role("heading", name=USERNAME, exact=True)).to_be_visible()
     expect(page.locator(".sessions li")).to_have_count(2)
     page.get_by_role("button", name="/api/v3/profile").click()
-    expect(page.locator("#answer")).to_contain_text("200 OK")
+    expect(page.locator("#response")).to_contain_text("200 OK")
     page.clock.fast_forward(7 * 60_000)
     page.get_by_role("button", name="Refresh", exact=True).click()
     expect(page.locator("#account-news")).to_contain_text("not fresh")
     expect(page.locator("body")).not_to_have_attribute("aria-busy", "true")
     page.clock.fast_forward(3 * 60_000)
     page.get_by_role("button", name="/api/v3/secrets").click()
-    expect(page.locator("#answer")).to_contain_text("A fresh login is required")
+    expect(page.locator("#response")).to_contain_text("A fresh login is required")
     page.mouse.move(0, 0)
     page.evaluate("scrollTo(0, 0)")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import inspect
 import os
 import re
 import typing as t
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from example_app import create_app, demo
+from example_app.routes import admin, ping, profile, secrets
 
 from ..apps import PASSWORD, SECRET, bearer, log_in, refresh
 from .config import CONFIG
@@ -83,6 +86,20 @@ def test_page_offers_every_route_with_its_purpose(client: FlaskClient) -> None:
     for path in ADMIN:
         assert f'data-url="/api/v3{path}"' in page
     assert "Requires the scope admin." in page
+
+
+def test_page_shows_the_source_of_each_view(client: FlaskClient) -> None:
+    page = html.unescape(client.get("/").text)
+    for view in (ping, profile, secrets, admin, create_app):
+        assert inspect.getsource(view) in page
+
+
+def test_page_shows_the_sources_that_were_read_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = create_app(CONFIG).test_client()
+    monkeypatch.setattr(inspect, "getsource", lambda view: "# edited later")
+    page = client.get("/").text
+    assert "def profile()" in page
+    assert "# edited later" not in page
 
 
 def test_pages_work_below_a_path(client: FlaskClient) -> None:
