@@ -46,7 +46,3 @@ def test_page_links_to_a_term_once() -> None:
         links = re.findall(r"\]\(glossary\.md#([\w-]+)\)", (DOCS / name).read_text())
         assert links, name
         assert len(links) == len(set(links)), name
-
-
-def test_page_is_short() -> None:
-    assert len(PAGE.splitlines()) <= 200

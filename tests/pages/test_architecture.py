@@ -133,7 +133,3 @@ def test_imports_form_no_circle() -> None:
 
 def test_client_imports_nothing_of_the_server() -> None:
     assert imports()["client"] == {"token_pair"}
-
-
-def test_page_is_short() -> None:
-    assert len(PAGE.splitlines()) <= 200

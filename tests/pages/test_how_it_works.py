@@ -105,7 +105,3 @@ def test_only_with_always_a_logout_ends_the_access_token(tmp_path: Path) -> None
         assert app.test_client().post("/api/logout", headers=access).status_code == 204
         assert app.test_client().get("/me", headers=access).status_code == status
         assert refresh(app, login["refresh_token"]).status_code == 401
-
-
-def test_page_is_short(page: Page) -> None:
-    assert len(page.text.splitlines()) <= 200

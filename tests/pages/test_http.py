@@ -155,10 +155,6 @@ def test_tokens_and_sessions_are_not_cached(tmp_path: Path) -> None:
     assert "Cache-Control" not in client.get("/api").headers
 
 
-def test_page_is_short() -> None:
-    assert len(PAGE.splitlines()) <= 200
-
-
 # The wrapper of fetch
 
 

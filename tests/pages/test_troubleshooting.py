@@ -201,7 +201,3 @@ def test_challenge_tells_whether_a_token_arrived(app: Flask, clock: Clock) -> No
     expired = client.get("/me", headers=bearer(token))
     assert expired.json is not None
     assert f"`{expired.json['details'][0]}`" in PAGE
-
-
-def test_page_is_short() -> None:
-    assert len(PAGE.splitlines()) <= 200

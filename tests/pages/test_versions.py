@@ -63,7 +63,3 @@ def test_commands_show_the_versions(page: Page) -> None:
     page.run("versions")
     assert page.output.endswith(f"{__version__}\n")
     assert "Flask 3" in page.output
-
-
-def test_page_is_short() -> None:
-    assert len(PAGE.splitlines()) <= 200
