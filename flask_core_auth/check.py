@@ -205,7 +205,7 @@ def _warnings(app: Flask, state: State) -> Iterator[str]:
         )
     yield from (f"{key} {problem}" for key, problem in unknown_keys(app.config))
     if not config.tenants and SETTINGS_BY_KEY["API_AUTH_AUTH0_TENANTS"].source(app.config):
-        yield "API_AUTH_AUTH0_TENANTS is set, but API_AUTH_AUTH0_ENABLE is not true: no tenant is asked"
+        yield "API_AUTH_AUTH0_TENANTS is set, but API_AUTH_AUTH0_ENABLE is not true: no tenant is used"
     yield from _open_views(app)
     for tenant in config.tenants:
         if not tenant.users:

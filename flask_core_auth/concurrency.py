@@ -36,7 +36,7 @@ class PasswordChecks:
         """Run one check within the bound.
 
         :param address: the client's address; addresses of one IPv6 /64 count as one.
-        :raises ServiceUnavailableError: past the bound, before anything runs.
+        :raises ServiceUnavailableError: over the bound, before anything runs.
         """
         if self._limit is None:
             yield

@@ -29,7 +29,8 @@ class Check:
     """The result of one check.
 
     :param name: one of :data:`CHECKS`.
-    :param ok: True if the token passes, or if nothing is asked; None if it cannot be told.
+    :param ok: True if the token passes, or if the app does not require the check. None if the result
+        is unknown.
     :param detail: the reason, with the expected and the found value.
     """
 
@@ -77,7 +78,7 @@ class Explanation:
         failed.ok = False
 
     def leave_open(self, *checks: str, detail: str | None = None) -> None:
-        """Note that checks cannot be told. A check that has failed stays failed."""
+        """Note that the results of checks are unknown. A check that has failed stays failed."""
         for check in checks:
             if self._checks[check].ok:
                 self._checks[check] = Check(check, None, detail)

@@ -25,9 +25,9 @@ _JWT = {
 }
 _MEANINGS = {
     400: "The request is not valid for this route",
-    401: "No token, or one that is not accepted here",
-    403: "The credentials are not admitted",
-    404: "No such session of the caller's",
+    401: "No token, or a token that is not accepted",
+    403: "The credentials are rejected",
+    404: "The caller has no session with this ID",
     413: "The body is larger than 16 KiB",
     429: "Too many failed logins",
     503: "The decision cannot be made now",

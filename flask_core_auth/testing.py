@@ -96,7 +96,7 @@ class FakeTenant:
         """Issue an access token.
 
         :param subject: the subject of the token, or None for the first user.
-        :param claims: claims that replace the usual ones; None removes a claim.
+        :param claims: claims that replace the usual claims. None removes a claim.
         """
         now = int(time.time())
         members = {

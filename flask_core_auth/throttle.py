@@ -93,7 +93,7 @@ class LoginThrottle:
     def count(self, address: str | None, username: str) -> None:
         """Count a failed login.
 
-        :raises TooManyRequestsError: if other logins used up the limit while this one was decided.
+        :raises TooManyRequestsError: if other logins used up the limit while this login was decided.
         """
         if self._limit is not None:
             self._add(_counters(parse_limit(self._limit), address, username))

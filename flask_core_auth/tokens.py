@@ -88,7 +88,7 @@ class Tokens:
     ) -> str:
         """Issue an access token.
 
-        :param identity: the identity that it stands for.
+        :param identity: the identity that the token stands for.
         :param additions: the claims and headers that the app adds.
         :param fresh: whether a login has just succeeded.
         :param session: the ID of its session.
@@ -109,7 +109,7 @@ class Tokens:
     ) -> str:
         """Issue a refresh token.
 
-        :param identity: the identity that it stands for.
+        :param identity: the identity that the token stands for.
         :param additions: the claims and headers that the app adds.
         :param credential: the digest of the credential that was used at the login.
         :param session: the ID of its session.

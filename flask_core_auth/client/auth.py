@@ -36,7 +36,7 @@ class CoreTokenAuth(httpx2.Auth):
 
     The first request logs in. The access token is refreshed shortly before it expires, and once after a
     401. If the server no longer accepts the refresh token, the object logs in again. A second 401 is
-    returned to the caller: the route asks for more than a valid token. With neither a refresh token nor
+    returned to the caller: the route requires more than a valid token. With neither a refresh token nor
     credentials, the first 401 is returned to the caller.
 
     Only requests to the origin of ``base_url`` are authenticated (scheme, host and port; RFC 9110, 4.3.1).

@@ -25,8 +25,8 @@ class CoreClient(SingleOriginClient, httpx2.Client):
             client.get("/api/v3/process").raise_for_status()
 
     The constructor logs in. With tokens of an earlier run, it sends nothing unless they have expired.
-    Later, the client gets new tokens by itself. :class:`CoreTokenAuth` describes when it does so, and the
-    parameters that are not explained here. The client sends ``cookies``, but keeps no cookies of responses.
+    Later, the client gets new tokens automatically. :class:`CoreTokenAuth` describes the times, and the
+    other parameters. The client sends ``cookies``, but keeps no cookies of responses.
 
     :param base_url: the address of the server. Relative URLs are resolved against it, and only its origin
         gets credentials.

@@ -1,4 +1,4 @@
-"""The tokens that a client uses, and the time at which to get new ones."""
+"""The tokens that a client uses, and the time at which to get new tokens."""
 
 from __future__ import annotations
 

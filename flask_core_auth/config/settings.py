@@ -232,7 +232,7 @@ SETTINGS: tuple[Setting, ...] = (
         "API_AUTH_REFRESH_ROTATION",
         parse_boolean,
         False,
-        "With sessions, True: a refresh token is accepted once, and each refresh returns a new one.",
+        "With sessions, True: a refresh token is accepted once, and each refresh returns a new token.",
     ),
     Setting(
         "API_AUTH_REFRESH_GRACE",
