@@ -140,6 +140,12 @@ class _Private:
     ]
 
 
+def test_lowercase_string_is_the_end_of_a_sentence() -> None:
+    for string, rules in {"it is not an object": [], "It is not an object": ["start"]}.items():
+        texts = python_texts(f"TEXT = {string!r}")
+        assert [finding.rule for finding in check(texts, "x.py", CONTRIBUTING)] == rules
+
+
 def test_fields_of_a_docstring_have_their_lines() -> None:
     texts = list(docstring_texts("Do.\n\n:param a: one,\n    two.\n:raises E: three.\n", 10))
     assert texts == [(10, "Do."), (12, "one,\n    two."), (14, "three.")]
