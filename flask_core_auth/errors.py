@@ -84,7 +84,7 @@ class UnauthorizedError(AuthError, http.Unauthorized):
         return cls("Missing or invalid JWT token", realm=realm, reason=reason)
 
     @classmethod
-    def invalid(cls, realm: str, reason: Reason) -> t.Self:
+    def invalid(cls, realm: str, reason: Reason | None = None) -> t.Self:
         """Make the error for a request with an invalid token. The client is not told which check failed."""
         return cls("Missing or invalid JWT token", realm=realm, error="invalid_token", reason=reason)
 

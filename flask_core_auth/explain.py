@@ -36,7 +36,8 @@ def explain(app: Flask, token: str) -> Explanation:
     """Check a token as a login, a refresh and a protected route do.
 
     Nothing changes: no session is opened, used or ended, and no failed login is counted. The keys of a
-    tenant are fetched. The app's loaders are called if the token is valid without them.
+    tenant are fetched. For a token of the app, the session store is asked, which may create its file or
+    table. The app's loaders are called if the token is valid without them.
 
     :param app: the app.
     :param token: the token.
@@ -240,7 +241,7 @@ def _check_user(
             "one of another password",
         )
     elif admitted is Reason.NOT_ALLOWED:
-        _fail(explanation, admitted, f"a user of {identity.idp!a}", shown(identity.subject))
+        _fail(explanation, admitted, f"a user of {shown(identity.idp)}", shown(identity.subject))
 
 
 def _check_session(
@@ -249,6 +250,9 @@ def _check_session(
     sessions, sid = state.sessions, claims.get("sid")
     if sessions is None:
         explanation.facts["Session"] = "none: API_AUTH_SESSIONS is not set"
+        return
+    if not (explanation.has_passed("alg") and explanation.has_passed("signature")):
+        explanation.leave_open("session")  # a forged token must not reach the store
         return
     try:
         session = sessions.find(sid, identity)
@@ -284,6 +288,8 @@ def _ask_loaders(explanation: Explanation, state: State, use: TokenUse, token: s
         # This repeats the checks above. If it finds more, they are wrong, or the token has expired since.
         if error.reason is not None and explanation.has_passed(error.reason.check or "form"):
             _fail(explanation, error.reason)
+        return
+    if use == "access" and not explanation.is_accepted:  # a route rejects it before it calls them
         return
     try:
         state.callbacks.check(verified.header, verified.claims())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import typing as t
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -41,6 +42,14 @@ def test_checks_that_depend_on_a_failed_one_are_null(app: Flask) -> None:
     assert results(app, unsigned) == {"alg": False, "signature": None}
     assert results(app, forge(claims(sub=5))) == {"user": False, "session": None}
     assert results(app, forge(claims(usefor="all"))) == {"kind": False, "user": None, "session": None}
+
+
+def test_forged_token_does_not_reach_the_session_store(make_app: MakeApp, tmp_path: Path) -> None:
+    app = make_app(API_AUTH_SESSIONS=f"sqlite:///{tmp_path}/new/sessions.db")
+    for idp in ("host", "\ud800"):
+        forged = forge(claims(sid="a" * 22, idp=idp), secret=OTHER_SECRET)
+        assert results(app, forged) == {"signature": False, "session": None}
+    assert not (tmp_path / "new").exists()
 
 
 def test_json_has_the_tenant_the_use_and_every_check(stage: Stage) -> None:
