@@ -87,9 +87,11 @@ class Visit:
         self.expected += failures
 
     def log_in(self, username: str = USERNAME, password: str = PASSWORD) -> None:
-        """Log in, and wait until the page shows the username."""
+        """Log in, and wait until the page shows the username and its sessions."""
         self.enter(username, password)
         expect(self.page.get_by_role("heading", level=2, name=username, exact=True)).to_be_visible()
+        # The page ignores clicks as long as it is busy.
+        expect(self.page.locator("body[aria-busy]")).to_have_count(0)
 
     def enter(self, username: str, password: str) -> None:
         """Fill in the form and send it."""
